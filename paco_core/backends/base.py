@@ -1,0 +1,79 @@
+"""The Protocols that the 2D stages know. Embedded methods and networks implement the same ones."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from paco_core.types import Camera, DepthMap, OcclusionEdge, Photo, Segmentation, Side
+
+
+@runtime_checkable
+class DepthEstimator(Protocol):
+    """Depth of every pixel from one photo."""
+
+    name: str
+
+    def estimate(self, photo: Photo, segmentation: Segmentation, camera: Camera) -> DepthMap:
+        """Return z-depth; ``relative`` unless the unit is really metres."""
+        ...
+
+
+@runtime_checkable
+class OrderPredictor(Protocol):
+    """Pairwise occlusion order of objects that touch."""
+
+    name: str
+
+    def order(self, photo: Photo, segmentation: Segmentation, depth: DepthMap) -> tuple[OcclusionEdge, ...]:
+        """One edge per touching pair, in any order; cycles are allowed here and are broken by the stage."""
+        ...
+
+
+@dataclass(frozen=True)
+class CompletionTarget:
+    """What a completer sees of one object: a crop of the padded canvas."""
+
+    id: int
+    name: str
+    rgb: UInt8[np.ndarray, "ch cw 3"]
+    """The photo's pixels; mid grey outside the photo."""
+    visible: Bool[np.ndarray, "ch cw"]
+    occluder: Bool[np.ndarray, "ch cw"]
+    """Where the object may continue unseen: pixels of everything in front of it, and, on a side where the photo's border
+    cuts the object, the canvas beyond that border. The amodal mask may only claim ``visible | occluder``."""
+    truncated: tuple[Side, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A completer's answer, same crop as its target."""
+
+    rgb: UInt8[np.ndarray, "ch cw 3"]
+    """Appearance; only ``amodal & ~visible`` is read."""
+    amodal: Bool[np.ndarray, "ch cw"]
+    mask_method: str
+    fill_method: str
+
+
+@runtime_checkable
+class Completer(Protocol):
+    """Completes all objects of one depth layer together (PACO, section 4.3)."""
+
+    name: str
+
+    def complete_layer(self, targets: tuple[CompletionTarget, ...], *, seed: int = 0) -> tuple[Completion, ...]:
+        """One completion per target, in the same order. Raises ``ObjectFailed`` when it can't."""
+        ...
+
+
+@runtime_checkable
+class BackgroundFiller(Protocol):
+    """Removes what is under a mask from a picture."""
+
+    name: str
+
+    def fill(self, rgb: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+        """Return the picture with invented content in the hole; pixels outside the hole come back unchanged."""
+        ...

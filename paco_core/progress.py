@@ -1,0 +1,15 @@
+"""How long work tells how far it is. Library code reports through a ``Progress``; only the command line prints."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Receives one call per finished unit of work."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """``done`` of ``total`` units of ``stage`` are finished; ``note`` is one short phrase for people."""
+        ...
+
+
+def silent(stage: str, done: int, total: int, note: str = "") -> None:
+    """Report nothing."""

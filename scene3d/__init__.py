@@ -1,0 +1,1 @@
+"""3D half: complete objects become a placed, upright, editable scene."""

@@ -1,0 +1,1 @@
+"""People look, move, undo, export. The top of the arrows: nothing imports this package."""
