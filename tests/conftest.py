@@ -1,0 +1,18 @@
+"""Shape checking is on for every test: jaxtyping annotations are enforced by beartype (see tests/test_types.py, the canary)."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook(["paco_core", "scene3d"], "tests.typecheck.checked")
+
+
+@pytest.fixture(scope="session")
+def paco_data() -> Path:
+    """The optional data folder; tests that need it are skipped where it is not there."""
+    folder = os.environ.get("PACO_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs the optional data folder: set PACO_DATA to it")
+    return Path(folder)
