@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
+import tests.typecheck  # noqa: F401  (the hook looks it up by attribute)
+
 install_import_hook(["paco_core", "scene3d"], "tests.typecheck.checked")
 
 
