@@ -1,0 +1,195 @@
+"""The run folder: one file per stage, keyed by everything that its result depends on, so that a run can be resumed.
+
+A stage's key is the SHA-256 of its name, the code, its settings and the keys of its inputs. A changed setting therefore
+recomputes what depends on it and nothing else; a file whose key differs, or that is damaged, is simply computed again.
+"""
+
+import hashlib
+import importlib.util
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, Any, Generic, TypeVar
+
+import numpy as np
+
+from paco_core.codec import Arrays, Undecodable, encode, read_header, read_value, write_value
+from paco_core.errors import BadInput
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MARKER = "run.json"
+_MARKER_CONTENT = {"format": "paco run folder", "version": 1}
+_STAGE_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
+
+
+@dataclass(frozen=True)
+class StageResult(Generic[T]):
+    """What a stage gave, and the key by which later stages depend on it."""
+
+    value: T
+    key: str
+    """Pass the whole result in ``key_inputs`` of a later stage: this is what counts of it."""
+    seconds: float
+    """Of the computation itself, also when this run only loaded it."""
+    cached: bool
+    """True when it was loaded from the folder."""
+
+
+class RunFolder:
+    """A folder that keeps every stage's result. ``packages`` are those whose source code is part of every key."""
+
+    def __init__(self, path: str | Path, packages: Sequence[str] = ("paco_core",)) -> None:
+        """Create or open the folder. Raises ``BadInput`` when it can't be written or holds somebody else's files."""
+        self.path = Path(path)
+        self.results: dict[str, StageResult[Any]] = {}
+        """Of this run, in order: for the report's timings."""
+        self._code = source_fingerprint(tuple(packages))
+        _open_folder(self.path)
+
+    def stage(self, name: str, key_inputs: Mapping[str, Any], compute: Callable[[], T], type_: Any) -> StageResult[T]:
+        """Return the stored result when nothing that it depends on has changed, else compute and store it.
+
+        ``name`` may have folders: ``objects/003_chair/lift``. ``key_inputs`` holds settings (dataclasses), numbers,
+        strings, arrays (their content counts) and earlier ``StageResult``s (their key counts). ``type_`` is what ``compute`` returns, as one would
+        annotate it: ``DepthMap``, ``tuple[CompleteObject, ...]``, ``Ground | None``.
+        """
+        if not _STAGE_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} can't be the name of a stage: use letters, digits, '_', '-', '.' and '/'.")
+        key = fingerprint({"stage": name, "code": self._code, "inputs": dict(key_inputs)})
+        file = self.path / "stages" / f"{name}.npz"
+        result = _load(file, key, type_)
+        if result is None:
+            start = time.perf_counter()
+            value = compute()
+            result = StageResult(value, key, time.perf_counter() - start, cached=False)
+            with writing(file) as out:
+                write_value(out, {"key": key, "seconds": result.seconds}, value)
+        log.info("%s: %s, %.2f s", name, "from the run folder" if result.cached else "computed", result.seconds)
+        self.results[name] = result
+        return result
+
+    def write(self, name: str, data: bytes | str) -> Path:
+        """Write a file of the folder in one step (old or new content, never half of it) and return its path."""
+        path = self.path / name
+        with writing(path) as out:
+            out.write(data.encode() if isinstance(data, str) else data)
+        return path
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of a value's content: equal values have equal fingerprints, whatever objects hold them."""
+    arrays: Arrays = {}
+    tree = encode(_results_as_keys(value), arrays)
+    digests = {name: [a.dtype.str, list(a.shape), _sha256(np.ascontiguousarray(a).data)] for name, a in arrays.items()}
+    return _sha256(json.dumps([tree, digests], sort_keys=True).encode())
+
+
+def _results_as_keys(value: Any) -> Any:
+    """``value`` with every ``StageResult`` replaced by its key."""
+    if isinstance(value, StageResult):
+        return {"stage result": value.key}
+    if isinstance(value, Mapping):
+        return {key: _results_as_keys(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_results_as_keys(item) for item in value]
+    return value
+
+
+def _sha256(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@cache
+def source_fingerprint(packages: tuple[str, ...]) -> str:
+    """SHA-256 over the source of whole packages: a changed program never reads results of the old one."""
+    digest = hashlib.sha256()
+    for package in packages:
+        spec = importlib.util.find_spec(package)
+        for folder in spec.submodule_search_locations or () if spec else ():
+            for file in sorted(Path(folder).rglob("*.py")):
+                digest.update(f"{package}/{file.relative_to(folder).as_posix()}\0".encode())
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file so that, whenever the program or machine stops, its old or its new content is there, never a part.
+
+    Raises ``BadInput`` when the disk or the folder doesn't take it.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise BadInput(
+            f"Can't write {path}: {error.strerror or error}. Make room or choose another --out; "
+            "the stages that were finished are kept."
+        ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _load(file: Path, key: str, type_: Any) -> StageResult[Any] | None:
+    """The stored result, or None when there is none with this key that can be read."""
+    try:
+        with file.open("rb") as handle:
+            header = read_header(handle)
+            if header.get("key") != key:
+                return None
+            seconds = header.get("seconds")
+            if not isinstance(seconds, float):
+                raise Undecodable("its header is damaged")
+            return StageResult(read_value(handle, type_), key, seconds, cached=True)
+    except FileNotFoundError:
+        return None
+    except (OSError, Undecodable) as error:
+        log.warning("%s can't be used and is computed again: %s", file, error)
+        return None
+
+
+def _open_folder(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise BadInput(f"The output {path} is a file. Give a folder with --out.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        entries = {entry.name for entry in path.iterdir()}
+    except OSError as error:
+        raise BadInput(f"Can't use {path} as the run folder: {error.strerror or error}. Choose another --out.") from error
+    if MARKER in entries:
+        _check_marker(path)
+    elif entries:
+        raise BadInput(
+            f"The folder {path} holds files that no run of paco made ({min(entries)}, for one). "
+            "Choose a new or empty folder with --out; nothing was changed."
+        )
+    else:
+        with writing(path / MARKER) as out:
+            out.write(json.dumps(_MARKER_CONTENT).encode())
+
+
+def _check_marker(path: Path) -> None:
+    try:
+        marker = json.loads((path / MARKER).read_bytes())
+    except (OSError, ValueError):
+        marker = None
+    if marker != _MARKER_CONTENT:
+        raise BadInput(
+            f"{path / MARKER} is not the one of a run of this version of paco. Choose another folder with --out, "
+            "or delete this one when nothing in it is needed any more."
+        )

@@ -1,0 +1,299 @@
+"""The run folder: what goes in comes out, what changed is computed again, and a stop at any moment loses nothing."""
+
+import io
+import json
+import logging
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from jaxtyping import Float32
+
+from paco_core.codec import Undecodable, read_value, write_value
+from paco_core.errors import BadInput
+from paco_core.store import RunFolder, StageResult, fingerprint
+from paco_core.types import Camera, DepthMap, OcclusionEdge, OcclusionGraph, Segmentation
+from scene3d.types import Ground, PlacementStep, Pose
+
+
+@dataclass(frozen=True)
+class Everything:
+    """One field of every kind that our types use."""
+
+    scalars: tuple[int, float, bool, str]
+    edges: tuple[OcclusionEdge, ...]
+    pose: Pose | None
+    kind: Literal["metric", "relative"]
+    sizes: dict[str, float] = field(default_factory=dict)
+    either: int | str | None = None
+    steps: tuple[PlacementStep, ...] = ()
+    ids: frozenset[int] = frozenset()
+
+
+number = st.floats(allow_nan=False)
+text = st.text(max_size=8)
+small = {"min_side": 1, "max_side": 6}
+cameras = st.builds(Camera, number, number, number, number, st.integers(1, 9), st.integers(1, 9), text)
+edges = st.builds(OcclusionEdge, st.integers(), st.integers(), number, st.integers(0), text)
+poses = st.builds(Pose, arrays(np.float64, 3), arrays(np.float64, 4))
+graphs = st.builds(OcclusionGraph, st.tuples(st.integers()), st.tuples(edges), st.tuples(edges, edges), st.tuples(st.integers()))
+
+
+@st.composite
+def depth_maps(draw: st.DrawFn) -> DepthMap:
+    hw = draw(array_shapes(min_dims=2, max_dims=2, **small))
+    z, valid = draw(arrays(np.float32, hw)), draw(arrays(np.bool_, hw))
+    return DepthMap(z, valid, draw(st.sampled_from(["metric", "relative"])), draw(text))
+
+
+@st.composite
+def segmentations(draw: st.DrawFn) -> Segmentation:
+    masks = draw(arrays(np.bool_, array_shapes(min_dims=3, max_dims=3, **small)))
+    return Segmentation(tuple(range(1, len(masks) + 1)), tuple(draw(text) for _ in masks), masks)
+
+
+everythings = st.builds(
+    Everything,
+    st.tuples(st.integers(), number, st.booleans(), text),
+    st.lists(edges, max_size=2).map(tuple),
+    st.none() | poses,
+    st.sampled_from(["metric", "relative"]),
+    st.dictionaries(text, number, max_size=3),
+    st.none() | st.integers() | text,
+    st.lists(st.builds(PlacementStep, text, st.booleans(), number, number), max_size=2).map(tuple),
+    st.frozensets(st.integers(), max_size=3),
+)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal in type and content, arrays to the last bit."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if is_dataclass(a):
+        return all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+def round_trip(value: Any, type_: Any) -> Any:
+    with tempfile.TemporaryFile() as file:
+        write_value(file, {}, value)
+        return read_value(file, type_)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(cameras, edges, graphs, poses, depth_maps(), segmentations(), everythings))
+def test_what_is_written_is_what_is_read(value: Any):
+    assert same(round_trip(value, type(value)), value)
+
+
+def test_infinite_weights_and_bare_tuples_survive():
+    stored = (OcclusionEdge(1, 2, math.inf, 3, "user"), OcclusionEdge(2, 3, -math.inf, 0, "depth"))
+    assert same(round_trip(stored, tuple[OcclusionEdge, ...]), stored)
+
+
+@pytest.mark.parametrize(
+    ("value", "type_"),
+    [
+        (Camera(1, 1, 1, 1, 1, 1), Ground),
+        (("a", "b"), tuple[str]),
+        (1.5, int),
+        (True, int),
+        ("far", Literal["metric", "relative"]),
+        (np.zeros((2, 3), np.float32), Pose),
+        ({"a": "text"}, dict[str, float]),
+    ],
+)
+def test_a_value_of_another_type_is_refused(value: Any, type_: Any):
+    with pytest.raises(Undecodable):
+        round_trip(value, type_)
+
+
+@pytest.mark.parametrize("z", [np.ones((2, 3)), np.ones(3, np.float32), None])
+def test_an_array_of_another_dtype_or_rank_is_refused(z: Any):
+    def depth_type(annotation: Any) -> type:
+        return make_dataclass("Depth", [("z", annotation)], frozen=True)
+
+    round_trip(depth_type(Any)(np.ones((2, 3), np.float32)), depth_type(Float32[np.ndarray, "h w"]))
+    with pytest.raises(Undecodable):
+        round_trip(depth_type(Any)(z), depth_type(Float32[np.ndarray, "h w"]))
+
+
+def test_what_cannot_be_stored_is_a_mistake_of_the_program():
+    for value in (object(), np.array([object()]), {1: "a"}):
+        with pytest.raises(TypeError):
+            round_trip(value, type(value))
+
+
+@settings(max_examples=30, deadline=None)
+@given(everythings, everythings)
+def test_equal_values_and_no_others_have_equal_fingerprints(a: Everything, b: Everything):
+    assert (fingerprint(a) == fingerprint(b)) == same(a, b)
+    assert fingerprint(round_trip(a, Everything)) == fingerprint(a)
+
+
+def test_content_counts_not_memory_layout():
+    a = np.arange(12.0).reshape(3, 4)
+    assert fingerprint(np.asfortranarray(a)) == fingerprint(a) != fingerprint(a.reshape(4, 3))
+
+
+@dataclass(frozen=True)
+class Settings:
+    blur: float = 1.0
+    count: int = 3
+
+
+@dataclass
+class ToyGraph:
+    """photo -> depth(blur) -> order; photo -> fill(count): a pipeline of three stages that counts its work."""
+
+    folder: Path
+    computed: list[str] = field(default_factory=list)
+
+    def run(self, settings: Settings) -> dict[str, StageResult[Any]]:
+        self.computed.clear()
+        run = RunFolder(self.folder)
+        depth = run.stage("depth", {"photo": "abc", "blur": settings.blur}, self.work("depth", settings.blur), float)
+        order = run.stage("order", {"depth": depth}, self.work("order", depth.value + 1), float)
+        fill = run.stage("objects/001_cup/fill", {"n": settings.count}, self.work("fill", settings.count), int)
+        return {"depth": depth, "order": order, "fill": fill}
+
+    def work(self, name: str, value: Any) -> Callable[[], Any]:
+        def compute() -> Any:
+            self.computed.append(name)
+            return value
+
+        return compute
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> ToyGraph:
+    graph = ToyGraph(tmp_path / "run")
+    graph.run(Settings())
+    assert graph.computed == ["depth", "order", "fill"]
+    return graph
+
+
+def test_a_second_run_computes_nothing_and_reports_the_first_ones_seconds(toy: ToyGraph):
+    first, second = toy.run(Settings()), toy.run(Settings())
+    assert toy.computed == []
+    assert all(result.cached for result in second.values())
+    assert {k: (r.value, r.seconds) for k, r in second.items()} == {k: (r.value, r.seconds) for k, r in first.items()}
+
+
+def test_a_changed_setting_recomputes_what_depends_on_it_and_nothing_else(toy: ToyGraph):
+    toy.run(Settings(blur=2.0))
+    assert toy.computed == ["depth", "order"]
+    toy.run(Settings(blur=2.0, count=4))
+    assert toy.computed == ["fill"]
+
+
+def test_results_of_other_code_are_not_read(toy: ToyGraph, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("paco_core.store.source_fingerprint", lambda packages: "other code")
+    toy.run(Settings())
+    assert toy.computed == ["depth", "order", "fill"]
+
+
+def damage_by_cutting(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def damage_by_editing(data: bytes) -> bytes:
+    return data.replace(b"value", b"salue")
+
+
+def damage_by_emptying(data: bytes) -> bytes:
+    return b""
+
+
+@pytest.mark.parametrize("damage", [damage_by_cutting, damage_by_editing, damage_by_emptying])
+def test_a_damaged_file_is_computed_again_with_a_warning(
+    toy: ToyGraph, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+):
+    file = toy.folder / "stages/order.npz"
+    file.write_bytes(damage(file.read_bytes()))
+    with caplog.at_level(logging.WARNING):
+        assert toy.run(Settings())["order"].value == 2.0
+    assert toy.computed == ["order"]
+    assert "order.npz can't be used and is computed again" in caplog.text
+
+
+def test_a_stop_in_the_middle_of_writing_leaves_the_old_file(toy: ToyGraph, monkeypatch: pytest.MonkeyPatch):
+    file = toy.folder / "stages/order.npz"
+    before = file.read_bytes()
+
+    def stop_half_way(out: io.BytesIO, header: Any, value: Any) -> None:
+        out.write(before[:20])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("paco_core.store.write_value", stop_half_way)
+        with pytest.raises(KeyboardInterrupt):
+            toy.run(Settings(blur=3.0))
+    assert file.read_bytes() == before
+    assert not list(toy.folder.rglob("*.part"))
+    toy.run(Settings())
+    assert toy.computed == []
+
+
+def test_stages_finished_before_a_stop_are_kept(tmp_path: Path):
+    run = RunFolder(tmp_path)
+    run.stage("first", {}, lambda: 1, int)
+    with pytest.raises(KeyboardInterrupt):
+        run.stage("second", {}, interrupted, int)
+    assert RunFolder(tmp_path).stage("first", {}, interrupted, int).cached
+
+
+def interrupted() -> int:
+    raise KeyboardInterrupt
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = RunFolder(tmp_path)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("paco_core.store.os.fsync", full)
+    with pytest.raises(BadInput, match="No space left on device. Make room or choose another --out"):
+        run.stage("first", {}, lambda: 1, int)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_file_is_no_run_folder(tmp_path: Path):
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    with pytest.raises(BadInput, match="is a file. Give a folder with --out"):
+        RunFolder(tmp_path / "photo.jpg")
+    with pytest.raises(BadInput, match="Choose another --out"):
+        RunFolder(tmp_path / "photo.jpg" / "run")
+
+
+def test_a_folder_with_foreign_files_is_refused_and_left_alone(tmp_path: Path):
+    (tmp_path / "thesis.txt").write_text("important")
+    with pytest.raises(BadInput, match="holds files that no run of paco made .thesis.txt"):
+        RunFolder(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", json.dumps({"format": "paco run folder", "version": 99})])
+def test_a_folder_of_another_version_is_refused(tmp_path: Path, content: str):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(BadInput, match="not the one of a run of this version"):
+        RunFolder(tmp_path)
+
+
+def test_a_stage_cannot_leave_the_folder(tmp_path: Path):
+    for name in ("../evil", "/etc/evil", "a//b", "", "a/../b"):
+        with pytest.raises(ValueError, match="can't be the name of a stage"):
+            RunFolder(tmp_path).stage(name, {}, lambda: 1, int)
