@@ -59,8 +59,8 @@ class RunFolder:
         """Return the stored result when nothing that it depends on has changed, else compute and store it.
 
         ``name`` may have folders: ``objects/003_chair/lift``. ``key_inputs`` holds settings (dataclasses), numbers,
-        strings, arrays (their content counts) and earlier ``StageResult``s (their key counts). ``type_`` is what ``compute`` returns, as one would
-        annotate it: ``DepthMap``, ``tuple[CompleteObject, ...]``, ``Ground | None``.
+        strings, arrays (their content counts) and earlier ``StageResult``s (their key counts). ``type_`` is what
+        ``compute`` returns, as one would annotate it: ``DepthMap``, ``tuple[CompleteObject, ...]``, ``Ground | None``.
         """
         if not _STAGE_NAME.fullmatch(name):
             raise ValueError(f"{name!r} can't be the name of a stage: use letters, digits, '_', '-', '.' and '/'.")
