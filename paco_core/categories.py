@@ -22,6 +22,15 @@ CARRIER = frozenset(
 )
 """Things that others are commonly put on."""
 
+FURNITURE = frozenset(
+    "table desk shelf shelves bench sofa couch bed chair stool armchair counter cabinet cupboard dresser nightstand sideboard "
+    "bookcase rack wardrobe fridge refrigerator oven stove sink toilet bathtub door".split()
+)
+"""Things that stand on the floor, never on each other."""
+
+LIVING = frozenset("person man woman child boy girl people dog cat horse cow sheep bird elephant giraffe zebra bear".split())
+"""Their feet are where they are; they are not taken to stand on a table that they are behind."""
+
 TABLE_TOP = frozenset(
     "cup mug glass saucer plate bowl spoon fork knife teaspoon bottle teapot pitcher jug vase candle book pen pencil phone "
     "keyboard mouse laptop apple orange banana pear lemon fruit bread cake donut sandwich pizza toast croissant egg jar can "
@@ -38,7 +47,7 @@ def words(name: str) -> tuple[str, ...]:
 
 def is_a(name: str, group: frozenset[str]) -> bool:
     """True when the deciding word of ``name`` (the last one that any group knows) is in ``group``."""
-    known = LYING | ROUND | CARRIER | TABLE_TOP
+    known = LYING | ROUND | CARRIER | FURNITURE | LIVING | TABLE_TOP
     for word in reversed(words(name)):
         if word in known:
             return word in group

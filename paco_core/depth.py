@@ -11,7 +11,12 @@ MIN_VALID_FRACTION = 0.01
 
 
 def estimate_depth(
-    photo: Photo, segmentation: Segmentation, camera: Camera, estimator: DepthEstimator, *, given: DepthMap | None = None
+    photo: Photo,
+    segmentation: Segmentation,
+    camera: Camera,
+    estimator: DepthEstimator,
+    *,
+    given: DepthMap | None = None,
 ) -> DepthMap:
     """Return the given depth where there is one, else the estimator's; checked at the border.
 
@@ -22,7 +27,7 @@ def estimate_depth(
         raise BadInput(f"The depth has {depth.z.shape[1]}×{depth.z.shape[0]} px, the photo {photo.hw[1]}×{photo.hw[0]} px.")
     if depth.valid.mean() < MIN_VALID_FRACTION:
         raise BadInput(
-            f"Only {100 * depth.valid.mean():.2g} % of the depth ({depth.source}) is valid. Check its unit and its invalid values."
+            f"Only {100 * depth.valid.mean():.2g} % of the depth ({depth.source}) is valid. Check its unit and invalid values."
         )
     z = depth.z[depth.valid]
     if not np.isfinite(z).all() or (z <= 0).any():
