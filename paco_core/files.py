@@ -1,33 +1,39 @@
 """Files appear whole or not at all."""
 
 import os
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from paco_core.errors import BadInput
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write ``data`` beside ``path`` and move it into place: a reader sees the old file or the new one, never a part.
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """Write a file so that, whenever the program or machine stops, its old or its new content is there, never a part.
 
-    Raises ``BadInput`` when the folder can't be written.
+    Raises ``BadInput`` when the disk or the folder doesn't take it.
     """
+    part = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
     except OSError as error:
-        raise BadInput(_sentence(path, error)) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner can read
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise BadInput(_sentence(path, error)) from error
+        raise BadInput(
+            f"{path} can't be written ({error.strerror or error}). Choose another output folder, or make room or "
+            "rights there; what was finished is kept."
+        ) from error
     finally:
-        Path(temporary).unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
-def _sentence(path: Path, error: OSError) -> str:
-    reason = error.strerror or error
-    return f"{path} can't be written ({reason}). Choose another output folder, or make room or rights there."
+def write_atomic(path: Path, data: bytes) -> None:
+    """``writing`` for data that is already whole."""
+    with writing(path) as file:
+        file.write(data)

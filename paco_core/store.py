@@ -8,20 +8,19 @@ import hashlib
 import importlib.util
 import json
 import logging
-import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from paco_core.codec import Arrays, Undecodable, encode, read_header, read_value, write_value
 from paco_core.errors import BadInput
+from paco_core.files import write_atomic, writing
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -77,13 +76,6 @@ class RunFolder:
         self.results[name] = result
         return result
 
-    def write(self, name: str, data: bytes | str) -> Path:
-        """Write a file of the folder in one step (old or new content, never half of it) and return its path."""
-        path = self.path / name
-        with writing(path) as out:
-            out.write(data.encode() if isinstance(data, str) else data)
-        return path
-
 
 def fingerprint(value: Any) -> str:
     """SHA-256 of a value's content: equal values have equal fingerprints, whatever objects hold them."""
@@ -121,30 +113,6 @@ def source_fingerprint(packages: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file so that, whenever the program or machine stops, its old or its new content is there, never a part.
-
-    Raises ``BadInput`` when the disk or the folder doesn't take it.
-    """
-    part = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        raise BadInput(
-            f"Can't write {path}: {error.strerror or error}. Make room or choose another --out; "
-            "the stages that were finished are kept."
-        ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
 def _load(file: Path, key: str, type_: Any) -> StageResult[Any] | None:
     """The stored result, or None when there is none with this key that can be read."""
     try:
@@ -179,8 +147,7 @@ def _open_folder(path: Path) -> None:
             "Choose a new or empty folder with --out; nothing was changed."
         )
     else:
-        with writing(path / MARKER) as out:
-            out.write(json.dumps(_MARKER_CONTENT).encode())
+        write_atomic(path / MARKER, json.dumps(_MARKER_CONTENT).encode())
 
 
 def _check_marker(path: Path) -> None:

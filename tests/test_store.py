@@ -265,8 +265,8 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("paco_core.store.os.fsync", full)
-    with pytest.raises(BadInput, match="No space left on device. Make room or choose another --out"):
+    monkeypatch.setattr("paco_core.files.os.fsync", full)
+    with pytest.raises(BadInput, match="No space left on device.*make room"):
         run.stage("first", {}, lambda: 1, int)
     assert not list(tmp_path.rglob("*.part"))
 
