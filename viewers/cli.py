@@ -1,0 +1,141 @@
+"""``paco …``: the top of the arrows, and the only place that prints or exits. Imports nothing heavy until a command runs."""
+
+import contextlib
+import importlib
+import sys
+import tempfile
+import textwrap
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from paco_core.errors import BadInput, PacoError
+from viewers.errors import UnexpectedError
+from viewers.progressline import ProgressLine, WarningsTo
+
+COMPLETE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""With 3 (finished with fallbacks, said by the commands) all exit codes that there are: see CONVENTIONS.md."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A module of ``viewers.commands`` with a frozen dataclass ``Options`` and ``run(options, progress) -> Outcome``."""
+
+    name: str
+    summary: str
+
+    @property
+    def module(self) -> str:
+        """Where it lives."""
+        return f"viewers.commands.{self.name}"
+
+
+COMMANDS = (
+    Command("demo", "reconstruct the photos that come with the package"),
+    Command("reconstruct", "one photo and its masks become a 3D scene in a run folder"),
+    Command("view", "look at the scene of a run folder in a window"),
+    Command("backends", "list the methods that can be chosen, and what each needs"),
+    Command("doctor", "say what this machine has, and what is missing for what"),
+    Command("version", "print the version"),
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code; ``argv`` is the process's own by default."""
+    args = sys.argv[1:] if argv is None else argv
+    try:
+        return _dispatch(args)
+    except KeyboardInterrupt:
+        _say(sys.stderr, "Interrupted. What was finished is kept: run the same command again to go on from there.")
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output left (`paco backends | head`): nothing to say, nobody to hear it
+        sys.stdout = None
+        return COMPLETE
+
+
+def _dispatch(args: list[str]) -> int:
+    if args[:1] in ([], ["-h"], ["--help"]):
+        _say(sys.stdout if args else sys.stderr, _help())
+        return COMPLETE if args else BAD_INPUT
+    if args[0] == "--version":
+        args = ["version"]
+    try:
+        command = _find(args[0])
+    except BadInput as error:
+        _say(sys.stderr, f"paco: {error}")
+        return BAD_INPUT
+    return _run(command, args[1:])
+
+
+def _run(command: Command, args: list[str]) -> int:
+    progress = ProgressLine(sys.stderr)
+    with WarningsTo(progress):
+        try:
+            module = importlib.import_module(command.module)
+            outcome = module.run(_parse(command, module.Options, args), progress)
+        except PacoError as error:
+            progress.say(f"paco {command.name}: {error}")
+            return BAD_INPUT
+        except KeyboardInterrupt:
+            progress.clear()
+            raise
+        except UnexpectedError as error:
+            progress.say(_bug(command, error.cause, error.log_file))
+            return BUG
+        except Exception as error:
+            progress.say(_bug(command, error, _new_log(error)))
+            return BUG
+    progress.clear()
+    _say(sys.stdout, outcome.text)
+    return outcome.code
+
+
+def _parse(command: Command, options: Any, args: list[str]) -> Any:
+    import tyro  # here, so that `paco --help` doesn't wait for it
+
+    return tyro.cli(options, args=args, prog=f"paco {command.name}", config=(tyro.conf.OmitArgPrefixes,))
+
+
+def _find(name: str) -> Command:
+    for command in COMMANDS:
+        if command.name == name:
+            return command
+    from paco_core.registry import did_you_mean
+
+    names = tuple(command.name for command in COMMANDS)
+    raise BadInput(f"There is no command {name!r}.{did_you_mean(name, names)} `paco --help` lists them.")
+
+
+def _help() -> str:
+    width = max(len(command.name) for command in COMMANDS)
+    listed = "\n".join(f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS)
+    head = textwrap.dedent("""\
+        usage: paco COMMAND [options]
+
+        One photo in, a 3D scene of separate, complete, movable objects out.
+        """)
+    tail = "`paco COMMAND --help` explains a command. Exit codes: 0 complete, 2 bad input, 3 finished with fallbacks."
+    return f"{head}\n{listed}\n\n{tail}"
+
+
+def _new_log(error: Exception) -> Path:
+    """A file with the traceback, for commands that have no run folder."""
+    with tempfile.NamedTemporaryFile("w", prefix="paco-", suffix=".log", delete=False) as log:
+        traceback.print_exception(error, file=log)
+    return Path(log.name)
+
+
+def _bug(command: Command, error: Exception, log_file: Path) -> str:
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+    return f"paco {command.name} stopped by a mistake of its own ({what}). Please report it with {log_file}."
+
+
+def _say(stream: TextIO | None, text: str) -> None:
+    if text and stream is not None:
+        with contextlib.suppress(ValueError):  # a closed stream
+            print(text, file=stream, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""``paco demo``: the photos that come with the package, one run folder each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from paco_core.demo import load_demo
+from paco_core.progress import Progress
+from scene3d.pipeline import Inputs
+from viewers.commands import Outcome
+from viewers.job import config, reconstruct_into, summary
+
+DEMOS = ("coffee", "motorcycle")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Reconstruct the photos that come with the package. The same command again goes on where it was stopped."""
+
+    name: Positional[Literal["coffee", "motorcycle", "both"]] = "both"
+    """Which photo."""
+    out: Path = Path("runs/demo")
+    """Folder for the run folders, one per photo."""
+    preset: str | None = None
+    """Name of a preset, or a YAML file with settings of the stages."""
+    seed: int = 0
+    """Of everything that is random; the same seed gives the same scene."""
+
+
+def run(options: Options, progress: Progress) -> Outcome:
+    """Reconstruct, and say where the results are."""
+    settings = config(options.preset, options.seed)
+    names = DEMOS if options.name == "both" else (options.name,)
+    return summary([reconstruct_into(options.out / name, lambda: read_inputs(name), settings, progress) for name in names])
+
+
+def read_inputs(name: str) -> Inputs:
+    """Photo, masks and what else is published with a demo photo."""
+    demo = load_demo(name)
+    return Inputs(demo.photo, demo.segmentation, demo.camera, demo.depth)

@@ -1,0 +1,55 @@
+"""What ``paco demo`` and ``paco reconstruct`` share: settings, the run with its log, and the closing words."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from paco_core.presets import load_preset
+from paco_core.progress import Progress
+from scene3d.pipeline import Config, Inputs, Reconstruction, reconstruct
+from viewers.commands import Outcome
+from viewers.runlog import run_log
+
+WITH_FALLBACKS = 3
+"""Exit code: everything was reconstructed, but the listed objects by a simpler method."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One finished run."""
+
+    result: Reconstruction
+    seconds: float
+    """Wall clock of this run, reading included."""
+
+
+def config(preset: str | None, seed: int) -> Config:
+    """The settings of a preset (default: the program's own) with this seed. Raises ``BadInput``."""
+    return dataclasses.replace(Config() if preset is None else load_preset(preset, Config), seed=seed)
+
+
+def reconstruct_into(out: Path, read_inputs: Callable[[], Inputs], config: Config, progress: Progress) -> Job:
+    """Reconstruct into the run folder ``out``, keeping its log. Raises ``BadInput``."""
+    start = time.monotonic()
+    with run_log(out):
+        result = reconstruct(read_inputs(), out, config, progress=progress)
+        return Job(result, time.monotonic() - start)
+
+
+def summary(jobs: Sequence[Job]) -> Outcome:
+    """Where the results are, and which objects are at a fallback."""
+    fallbacks = any(job.result.fallbacks for job in jobs)
+    return Outcome("\n\n".join(map(_describe, jobs)), WITH_FALLBACKS if fallbacks else 0)
+
+
+def _describe(job: Job) -> str:
+    result, count = job.result, len(job.result.scene.objects)
+    lines = [
+        f"{result.folder}: {count} object{'' if count == 1 else 's'} in {job.seconds:.1f} s",
+        f"  scene   {result.folder / 'scene.glb'}",
+        f"  report  {result.folder / 'report.html'}",
+    ]
+    if result.fallbacks:
+        lines += ["  at a fallback:", *(f"    {sentence}" for sentence in result.fallbacks)]
+    return "\n".join(lines)
