@@ -60,3 +60,8 @@ def project(camera: Camera, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarra
     """Image points (u, v), px, of camera-frame points with z > 0."""
     z = points[:, 2]
     return np.column_stack([camera.fx * points[:, 0] / z + camera.cx, camera.fy * points[:, 1] / z + camera.cy])
+
+
+def up_of_pitch(pitch_deg: float) -> Float[np.ndarray, "3"]:
+    """Unit up vector in camera axes of a camera without roll that looks ``pitch_deg`` below the horizon."""
+    return np.array([0.0, -math.cos(math.radians(pitch_deg)), -math.sin(math.radians(pitch_deg))])

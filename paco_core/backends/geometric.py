@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from skimage.measure import EllipseModel, find_contours
 
-from paco_core.camera import pixel_rays, rays_of
+from paco_core.camera import pixel_rays, rays_of, up_of_pitch
 from paco_core.categories import LYING, ROUND, TABLE_TOP, is_a
 from paco_core.contacts import Foot, find_carriers, find_feet, touch_radius_px
 from paco_core.errors import BadInput
@@ -70,11 +70,6 @@ class GeometricDepth:
         highest = min((f.v for f in feet.values()), default=float(camera.height))
         needed = MIN_BELOW_HORIZON_DEG - math.degrees(math.atan((highest - camera.cy) / camera.fy))
         return max(guess, needed), "table-top names" if on_table else "default"
-
-
-def up_of_pitch(pitch_deg: float) -> Float[np.ndarray, "3"]:
-    """Unit up vector in camera axes of a camera without roll that looks ``pitch_deg`` below the horizon."""
-    return np.array([0.0, -math.cos(math.radians(pitch_deg)), -math.sin(math.radians(pitch_deg))])
 
 
 def _pitch_from_circle(segmentation: Segmentation, object_id: int, camera: Camera) -> float | None:
