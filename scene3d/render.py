@@ -7,7 +7,7 @@ a little soft sun, and contact shadows on the floor. It never leaves ``Shading.l
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from paco_core.types import Camera
@@ -62,7 +62,9 @@ class SceneRenderer:
         faces = [part.faces + start for part, start in zip(self._parts, starts[:-1], strict=True)]
         self._part_of_face = np.repeat(np.arange(len(faces)), [len(f) for f in faces])
         self._uv = np.concatenate([part.uv for part in self._parts] or [np.zeros((0, 2))])
-        self._normals = np.concatenate([_corner_normals(part) for part in self._parts] or [np.zeros((0, 3, 3))])
+        self._normals = np.concatenate(
+            [corner_normals(part.vertices, part.faces) for part in self._parts] or [np.zeros((0, 3, 3))]
+        )
         vertices = np.concatenate([part.vertices for part in self._parts] or [np.zeros((0, 3))])
         self.rays = RayMesh(vertices, np.concatenate(faces or [np.zeros((0, 3), int)]))
         self._shadow = _floor_shadow(self._parts, self._ids) if self.shading.contact > 0 else None
@@ -193,13 +195,13 @@ def _world_parts(scene: Scene) -> tuple[list[TexturedMesh], np.ndarray]:
     return stage + objects, np.array([0] * len(stage) + [o.id for o in scene.objects], int)
 
 
-def _corner_normals(mesh: TexturedMesh) -> np.ndarray:
-    """Unit normals (f, 3, 3) of every face's corners: smooth over texture seams, sharp over creases."""
-    a, b, c = np.moveaxis(mesh.vertices[mesh.faces], 1, 0)
+def corner_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "f 3 3"]:
+    """Unit normals of every face's corners: smooth over texture seams, sharp over creases."""
+    a, b, c = np.moveaxis(vertices[faces], 1, 0)
     weighted = np.cross(b - a, c - a)
     flat = weighted / np.maximum(np.linalg.norm(weighted, axis=-1, keepdims=True), 1e-30)
-    _, place = np.unique(mesh.vertices, axis=0, return_inverse=True)
-    corner = place.ravel()[mesh.faces]
+    _, place = np.unique(vertices, axis=0, return_inverse=True)
+    corner = place.ravel()[faces]
     total = np.stack([np.bincount(corner.ravel(), np.repeat(weighted[:, k], 3)) for k in range(3)], axis=-1)
     smooth = (total / np.maximum(np.linalg.norm(total, axis=-1, keepdims=True), 1e-30))[corner]
     creased = np.sum(smooth * flat[:, None], axis=-1) < CREASE_COS
