@@ -71,7 +71,7 @@ def _first_below(labels: Int[np.ndarray, "h w"], row: int, column: int, radius: 
     own = labels[row, column]
     if row + 1 >= labels.shape[0]:
         return -1
-    below = labels[row + 1 : row + 1 + radius, column]
+    below = labels[row + 1 : row + 2 + radius, column]  # a gap of ``radius`` px, and the pixel behind it
     others = below[(below > 0) & (below != own)]
     return int(others[0]) if len(others) else 0
 

@@ -1,0 +1,88 @@
+"""Depth from floor contacts, against the geometry that made the picture."""
+
+import math
+
+import numpy as np
+import pytest
+
+from paco_core.backends.geometric import GeometricDepth
+from paco_core.camera import estimate_camera, pixel_rays, project, up_of_pitch
+from paco_core.depth import estimate_depth
+from paco_core.errors import BadInput
+from paco_core.types import DepthMap, Photo, Segmentation
+
+HW = (300, 400)
+PHOTO = Photo(np.zeros((*HW, 3), np.uint8), "p", "0")
+CAMERA = estimate_camera(PHOTO)
+
+
+def upright_box(pitch: float, distance: float, width: float = 0.4, height: float = 0.5, left: float = 0.0) -> np.ndarray:
+    """Mask of a vertical board that stands on the floor (unit: camera height), facing the camera's heading."""
+    up = up_of_pitch(pitch)
+    ahead = np.array([0, 0, 1.0]) - up * up[2]
+    ahead /= np.linalg.norm(ahead)
+    right = np.array([1.0, 0, 0])
+    foot = -up + ahead * distance
+    corners = [foot + right * (left + s * width / 2) + up * h for s, h in ((-1, 0), (1, 0), (1, height), (-1, height))]
+    uv = project(CAMERA, np.array(corners))
+    from skimage.draw import polygon2mask
+
+    return polygon2mask(HW, uv[:, ::-1] - 0.5)
+
+
+def segmentation(*masks: tuple[str, np.ndarray]) -> Segmentation:
+    return Segmentation(tuple(range(1, len(masks) + 1)), tuple(n for n, _ in masks), np.array([m for _, m in masks]))
+
+
+@pytest.mark.parametrize(("pitch", "distance"), [(10, 3.0), (25, 2.0), (40, 1.3)])
+def test_an_object_stands_where_its_foot_meets_the_floor(pitch, distance):
+    mask = upright_box(pitch, distance)
+    depth = GeometricDepth(pitch_deg=pitch).estimate(PHOTO, segmentation(("box", mask)), CAMERA)
+    points = pixel_rays(CAMERA)[mask] * depth.z[mask][:, None]
+    ahead = points @ np.array([0, math.sin(math.radians(pitch)) * -1, math.cos(math.radians(pitch))])
+    assert np.median(ahead) == pytest.approx(distance, rel=0.04)
+    assert depth.kind == "relative"
+
+
+def test_the_object_with_the_lower_foot_is_nearer():
+    near, far = upright_box(15, 2.0, left=-0.5), upright_box(15, 4.0, left=0.5)
+    z = GeometricDepth().estimate(PHOTO, segmentation(("box", near), ("box", far)), CAMERA).z
+    assert np.median(z[near]) < np.median(z[far])
+
+
+@pytest.mark.parametrize("elevation", [30, 50, 65])
+def test_a_round_plate_tells_the_cameras_pitch(elevation):
+    up = up_of_pitch(elevation)
+    axes = np.stack([[1, 0, 0], np.cross(up, [1, 0, 0])])
+    centre = np.array([0, 0, 1.0]) / -up[2]
+    turn = np.linspace(0, 2 * np.pi, 200)[:, None]
+    ring = centre + 0.25 * (np.cos(turn) * axes[0] + np.sin(turn) * axes[1])
+    from skimage.draw import polygon2mask
+
+    mask = polygon2mask(HW, project(CAMERA, ring)[:, ::-1] - 0.5)
+    pitch, reason = GeometricDepth()._pitch(segmentation(("plate", mask)), CAMERA, {})
+    assert pitch == pytest.approx(elevation, abs=4)
+    assert "ellipse" in reason
+
+
+def test_a_hidden_foot_puts_an_object_behind_its_occluder():
+    front = upright_box(15, 2.0, width=1.0)
+    behind = upright_box(15, 4.0, width=0.5, height=1.0) & ~front
+    z = GeometricDepth(pitch_deg=15).estimate(PHOTO, segmentation(("box", front), ("person", behind)), CAMERA).z
+    assert np.median(z[behind]) > np.median(z[front])
+
+
+@pytest.mark.parametrize("pitch", [-80, 91])
+def test_a_pitch_that_sees_no_floor_is_refused(pitch):
+    with pytest.raises(BadInput, match="pitch-deg"):
+        GeometricDepth(pitch_deg=pitch).estimate(PHOTO, segmentation(("box", upright_box(20, 2))), CAMERA)
+
+
+def test_depth_of_another_size_or_with_nothing_valid_is_refused():
+    masks = segmentation(("box", upright_box(20, 2)))
+    small = DepthMap(np.ones((10, 10), np.float32), np.ones((10, 10), bool), "metric", "file")
+    with pytest.raises(BadInput, match="10×10"):
+        estimate_depth(PHOTO, masks, CAMERA, GeometricDepth(), given=small)
+    empty = DepthMap(np.ones(HW, np.float32), np.zeros(HW, bool), "metric", "file")
+    with pytest.raises(BadInput, match="unit"):
+        estimate_depth(PHOTO, masks, CAMERA, GeometricDepth(), given=empty)
