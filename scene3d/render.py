@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from scipy.ndimage import gaussian_filter, map_coordinates
 
 from paco_core.types import Camera
 from scene3d.rays import Hits, RayMesh, pixel_rays
+from scene3d.shadow import FloorShadow, floor_shadow
 from scene3d.types import RenderedView, Scene, TexturedMesh
 
 
@@ -43,12 +43,6 @@ FLAT_SHADING = Shading(base=1.0, sky=0.0, sun=0.0, contact=0.0)
 CREASE_COS = 0.8
 """Corners whose smooth normal turns by more than 37° from the face keep the face's own: box edges (45°) stay sharp."""
 
-SHADOW_CELLS = 96
-"""Cells along the longer side of the floor's shadow map: 2-4 cm for a room of 2-4 m, and 0.2 s of rays."""
-
-SHADOW_RAYS = 16
-"""Directions over the sky per shadow cell; blurring over the map hides the noise of so few."""
-
 
 class SceneRenderer:
     """A scene made ready for rays, once, for any number of views."""
@@ -67,7 +61,15 @@ class SceneRenderer:
         )
         vertices = np.concatenate([part.vertices for part in self._parts] or [np.zeros((0, 3))])
         self.rays = RayMesh(vertices, np.concatenate(faces or [np.zeros((0, 3), int)]))
-        self._shadow = _floor_shadow(self._parts, self._ids) if self.shading.contact > 0 else None
+        self._shadow = self._contact_shadow() if self.shading.contact > 0 else None
+
+    def _contact_shadow(self) -> FloorShadow | None:
+        """Of the objects, reaching half as far as a typical object is large."""
+        sizes = [np.ptp(part.vertices, axis=0).max() for part, drawn_as in zip(self._parts, self._ids, strict=True) if drawn_as]
+        if not sizes:
+            return None
+        of_objects = self._ids[self._part_of_face] > 0
+        return floor_shadow(RayMesh(self.rays.vertices, self.rays.faces[of_objects]), 0.5 * float(np.median(sizes)))
 
     def render(
         self,
@@ -222,48 +224,3 @@ def _sky(rays: np.ndarray, shading: Shading) -> np.ndarray:
     horizon = np.array(shading.horizon, float)
     end = np.where(height > 0, shading.zenith, shading.nadir)
     return horizon + (end - horizon) * np.sqrt(np.abs(height))
-
-
-@dataclass(frozen=True)
-class _FloorShadow:
-    """How much of the sky objects take from the floor (y = 0), on a grid of cells over x and z."""
-
-    occlusion: Float[np.ndarray, "nz nx"]
-    corner_xz: Float[np.ndarray, "2"]
-    cell: float
-    tolerance: float
-    """Points this near y = 0 count as floor, in the scene's unit."""
-
-    def at(self, points: np.ndarray) -> np.ndarray:
-        """Occlusion (n,) in [0, 1] at world points (n, 3)."""
-        column, row = ((points[:, [0, 2]] - self.corner_xz) / self.cell - 0.5).T
-        return map_coordinates(self.occlusion, [row, column], order=1, mode="constant", cval=0.0)
-
-
-def _floor_shadow(parts: list[TexturedMesh], ids: np.ndarray) -> _FloorShadow | None:
-    """Ambient occlusion of the floor by the objects: rays over the sky, cosine-weighted, no longer than the objects."""
-    objects = [part for part, object_id in zip(parts, ids, strict=True) if object_id > 0]
-    if not objects:
-        return None
-    starts = np.cumsum([0, *(len(part.vertices) for part in objects)])
-    faces = np.concatenate([part.faces + start for part, start in zip(objects, starts[:-1], strict=True)])
-    vertices = np.concatenate([part.vertices for part in objects])
-    low, high = vertices.min(axis=0)[[0, 2]], vertices.max(axis=0)[[0, 2]]
-    reach = 0.5 * float(np.median([np.ptp(part.vertices, axis=0).max() for part in objects]))
-    low, high = low - reach, high + reach
-    cell = float((high - low).max() / SHADOW_CELLS)
-    shape_xz = np.ceil((high - low) / cell).astype(int)
-    gz, gx = np.mgrid[: shape_xz[1], : shape_xz[0]]
-    floor = np.stack([low[0] + (gx + 0.5) * cell, np.full(gx.shape, 0.01 * reach), low[1] + (gz + 0.5) * cell], axis=-1)
-    blocked = _sky_blocked(RayMesh(vertices, faces), floor.reshape(-1, 3), reach).reshape(gx.shape)
-    return _FloorShadow(gaussian_filter(blocked, 1.0, mode="constant"), low, cell, tolerance=0.02 * reach)
-
-
-def _sky_blocked(rays: RayMesh, points: np.ndarray, reach: float) -> np.ndarray:
-    """Share (n,) of a cosine-weighted sky that is blocked within ``reach``, nearer blockers counting more."""
-    spiral = (np.arange(SHADOW_RAYS) + 0.5) / SHADOW_RAYS
-    azimuth = np.arange(SHADOW_RAYS) * np.pi * (3 - np.sqrt(5))  # golden angle: even cover for any number of rays
-    sine = np.sqrt(spiral)
-    directions = np.stack([sine * np.cos(azimuth), np.sqrt(1 - spiral), sine * np.sin(azimuth)], axis=-1)
-    _, t = rays.cast(np.repeat(points, SHADOW_RAYS, axis=0), np.tile(directions, (len(points), 1)))
-    return np.clip(1 - t / reach, 0, 1).reshape(-1, SHADOW_RAYS).mean(axis=1)

@@ -120,14 +120,24 @@ def furnish(
 
 def _propose(rng: np.random.Generator, items: list[Item], camera: Camera, distance: float, force: str | None) -> Item | None:
     tables = [item for item in items if item.name == "table"]
-    if tables and rng.random() < 0.5:
+    if tables and rng.random() < 0.4:
         return _on_table(rng, len(items) + 1, tables[rng.integers(len(tables))])
     names = [name for name in FOR_FLOOR if name != "table" or not tables]  # one table leaves room for the rest
     name = force or names[rng.integers(len(names))]
+    place = _on_floor(rng, [item for item in items if item.support_id is None], camera, distance)
+    return _make(rng, len(items) + 1, name, FOR_FLOOR[name](rng), place, rng.uniform(0, 2 * np.pi), None)
+
+
+def _on_floor(rng: np.random.Generator, standing: list[Item], camera: Camera, distance: float) -> np.ndarray:
+    """A place on the floor: anywhere in view, or (half the time) before or behind something, so that things overlap."""
+    if standing and rng.random() < 0.5:
+        other = standing[rng.integers(len(standing))].world_from_object.translation
+        along = other / np.linalg.norm(other) * rng.uniform(0.35, 1.1) * rng.choice([-1, 1])
+        place = other + along + rng.uniform(-0.25, 0.25, 3)
+        return place * [1, 0, 1]
     away = distance * rng.uniform(0.62, 1.45)
     half_width = away * camera.width / 2 / camera.fx
-    place = np.array([rng.uniform(-0.85, 0.85) * half_width, 0.0, -away])
-    return _make(rng, len(items) + 1, name, FOR_FLOOR[name](rng), place, rng.uniform(0, 2 * np.pi), None)
+    return np.array([rng.uniform(-0.85, 0.85) * half_width, 0.0, -away])
 
 
 def _on_table(rng: np.random.Generator, item_id: int, table: Item) -> Item | None:

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from scene3d.rays import Hits, RayMesh
 from scene3d.render import corner_normals
+from scene3d.shadow import FloorShadow, floor_shadow
 from scene3d.synthetic.layout import Item
 from scene3d.synthetic.patterns import Pattern
 
@@ -22,6 +23,10 @@ PENUMBRA_PX = 1.3
 
 LIFT_M = 2e-3
 """Shadow rays start so far above the surface, so that it does not shadow itself."""
+
+
+CONTACT_M = 0.25
+"""How far an object's contact shadow reaches over the floor."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +60,19 @@ def random_lights(rng: np.random.Generator, distance: float) -> tuple[Lamp, ...]
 def lit_colours(
     layers: list[Layer], items: list[Item], lamps: tuple[Lamp, ...], eye: np.ndarray
 ) -> list[Float[np.ndarray, "h w 3"]]:
-    """sRGB 0-255 of every layer (0 where it is not hit), with the shadows that all items cast on it."""
+    """sRGB 0-255 of every layer (0 where it is not hit), with the shadows that all items cast on it.
+
+    The first layer is the room's shell: its floor also gets contact shadows.
+    """
     starts = np.cumsum([0, *(len(item.vertices) for item in items)])
     vertices = np.concatenate([item.world_vertices for item in items])
     faces = np.concatenate([item.faces + start for item, start in zip(items, starts[:-1], strict=True)])
     blockers = RayMesh(vertices, faces)
-    return [_lit(layer, blockers, lamps, eye) for layer in layers]
+    contact = floor_shadow(blockers, CONTACT_M)
+    return [_lit(layer, blockers, lamps, eye, None if index else contact) for index, layer in enumerate(layers)]
 
 
-def _lit(layer: Layer, blockers: RayMesh, lamps: tuple[Lamp, ...], eye: np.ndarray) -> np.ndarray:
+def _lit(layer: Layer, blockers: RayMesh, lamps: tuple[Lamp, ...], eye: np.ndarray, contact: FloorShadow | None) -> np.ndarray:
     mask = layer.hits.mask
     triangle, bary = layer.hits.triangle[mask], layer.hits.bary[mask]
     local = np.einsum("nk,nkj->nj", bary, layer.vertices[layer.faces[triangle]])
@@ -76,6 +85,8 @@ def _lit(layer: Layer, blockers: RayMesh, lamps: tuple[Lamp, ...], eye: np.ndarr
     normals = np.einsum("nk,nkj->nj", bary, corner_normals(layer.vertices, layer.faces)[triangle]) @ rotation.T
     normals = np.where(np.sum(normals * (eye - points), axis=1, keepdims=True) < 0, -normals, normals)
     light = AMBIENT * (0.8 + 0.2 * normals[:, 1])
+    if contact is not None:
+        light *= 1 - np.where(np.abs(points[:, 1]) < contact.tolerance, contact.at(points), 0.0)
     for lamp in lamps:
         light += lamp.strength * _lambert(points, normals, lamp, blockers, mask)
     out = np.zeros((*mask.shape, 3))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int, UInt8
+from scipy.ndimage import gaussian_filter
 
 from paco_core.errors import BadInput
 from paco_core.types import Camera, DepthMap, Photo, Segmentation
@@ -100,6 +101,7 @@ def _compose(
     z = np.stack([layer.hits.z for layer in layers])
     nearest = z.argmin(axis=0)
     rgb = np.take_along_axis(np.stack(colours), nearest[None, ..., None], axis=0)[0]
+    rgb = gaussian_filter(rgb, (0.5, 0.5, 0))  # a sharp lens: half a pixel, so that outlines are not jagged
     rgb = rgb + rng.normal(0, 1.2, rgb.shape)  # a good phone's noise in daylight: about 1 grey level
     rgb = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
     amodal = z[1:] < np.inf

@@ -48,7 +48,7 @@ def make_shell(rng: np.random.Generator, items: list[Item], distance: float) -> 
     right_wall = [[right, 0, back], [right, 0, front], [right, y, front], [right, y, back]]
     quads = np.arange(16).reshape(4, 4)
     kind, dark, light = FLOORS[rng.integers(len(FLOORS))]
-    period = {"planks": 0.14, "tiles": 0.4}.get(kind, 0.25)
+    period = {"planks": 0.14, "tiles": 0.4}.get(kind, 0.1)
     paint = random_pattern(rng, "plain", WALLS[rng.integers(len(WALLS))], 0.8)
     return Shell(
         vertices=np.array(floor + wall + left_wall + right_wall, float),
