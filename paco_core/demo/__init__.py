@@ -1,20 +1,21 @@
 """Two demo photos with masks: the photos come with scikit-image's wheel, the masks were drawn for this project."""
 
-import hashlib
-import json
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
-from importlib.resources.abc import Traversable
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
-from PIL import Image
 
+from paco_core.depthfile import StereoRig, depth_from_disparity
 from paco_core.errors import BadInput
+from paco_core.maskfile import load_masks
+from paco_core.photo import load_photo
 from paco_core.types import Camera, DepthMap, Photo, Segmentation
 
-DemoName = Literal["coffee", "motorcycle"]
+DEMO_NAMES = ("coffee", "motorcycle")
 
 
 @dataclass(frozen=True)
@@ -28,41 +29,42 @@ class DemoInput:
     depth: DepthMap | None
     """Metric depth from the published disparity, where there is one."""
     licence: str
+    """Of the photo; where each statement was found: docs/demo-data.md."""
     attribution: str
 
 
-def load_demo(name: DemoName) -> DemoInput:
+def load_demo(name: str) -> DemoInput:
     """Load the ``coffee`` (400×600, photo only) or ``motorcycle`` (500×741, with camera and metric depth) demo.
 
     Raises ``BadInput`` when the name is unknown or the installed scikit-image carries no sample photos.
     """
     if name == "coffee":
-        photo = _photo("coffee.png", "coffee")
-        return DemoInput(photo, _masks("coffee"), None, None, _COFFEE_LICENCE, _COFFEE_ATTRIBUTION)
+        photo, masks = _photo_and_masks("coffee.png", name)
+        return DemoInput(photo, masks, None, None, _COFFEE_LICENCE, _COFFEE_ATTRIBUTION)
     if name == "motorcycle":
-        photo = _photo("motorcycle_left.png", "motorcycle")
-        depth = _depth_from_disparity(_disparity("motorcycle_disp.npz"))
-        return DemoInput(photo, _masks("motorcycle"), _MOTORCYCLE_CAMERA, depth, _MOTORCYCLE_LICENCE, _MOTORCYCLE_ATTRIBUTION)
-    raise BadInput(f"There is no demo called {name!r}. The demos are: coffee, motorcycle.")
+        photo, masks = _photo_and_masks("motorcycle_left.png", name)
+        return DemoInput(photo, masks, _MOTORCYCLE_CAMERA, _motorcycle_depth(), _MOTORCYCLE_LICENCE, _MOTORCYCLE_ATTRIBUTION)
+    raise BadInput(f"There is no demo called {name!r}. The demos are: {', '.join(DEMO_NAMES)}.")
 
 
-# docs/demo-data.md says where each of these statements was found.
-_COFFEE_LICENCE = "CC0 (no copyright restrictions), says the docstring of skimage.data.coffee"
+_COFFEE_LICENCE = "CC0 (scikit-image states no copyright restrictions)"
 _COFFEE_ATTRIBUTION = "Photo by Rachel Michetti, courtesy of Pikolo Espresso Bar, distributed with scikit-image"
-_MOTORCYCLE_LICENCE = "no formal licence is stated; citation requested"
+_MOTORCYCLE_LICENCE = (
+    "no formal licence is named; Middlebury's data page is quoted as permitting use and publication, citation requested"
+)
 _MOTORCYCLE_ATTRIBUTION = (
     "Middlebury 2014 stereo benchmark, distributed with scikit-image: D. Scharstein, H. Hirschmüller, Y. Kitajima, "
     "G. Krathwohl, N. Nešić, X. Wang and P. Westling, High-resolution stereo datasets with subpixel-accurate ground "
     "truth, GCPR 2014"
 )
 
-# Calibration of the quarter-size images, from the docstring of skimage.data.stereo_motorcycle.
+# Calibration of the quarter-size pair, from the docstring of skimage.data.stereo_motorcycle.
 _MOTORCYCLE_CAMERA = Camera(994.978, 994.978, 311.193, 254.877, 741, 500, "calibration")
-_DOFFS_PX = 31.086  # difference of the two cameras' principal points
-_BASELINE_M = 0.193001
+_MOTORCYCLE_RIG = StereoRig(focal_px=994.978, baseline_m=0.193001, doffs_px=31.086)
 
 
-def _sample(filename: str) -> Traversable:
+@contextmanager
+def _sample(filename: str) -> Iterator[Path]:
     """A file of scikit-image's sample data, as its wheel carries it; never downloads."""
     found = resources.files("skimage") / "data" / filename
     if not found.is_file():
@@ -70,32 +72,18 @@ def _sample(filename: str) -> Traversable:
             f"The installed scikit-image carries no {filename} (some distributions leave the sample photos out). "
             "Install the wheel from PyPI (pip install --force-reinstall scikit-image), or use a photo of your own."
         )
-    return found
+    with resources.as_file(found) as path:
+        yield path
 
 
-def _photo(filename: str, name: str) -> Photo:
-    found = _sample(filename)
-    with found.open("rb") as file, Image.open(file) as image:
-        rgb = np.asarray(image.convert("RGB"))
-    return Photo(rgb, name, hashlib.sha256(found.read_bytes()).hexdigest())
+def _photo_and_masks(filename: str, name: str) -> tuple[Photo, Segmentation]:
+    with _sample(filename) as path:
+        photo = dataclasses.replace(load_photo(path), name=name)
+    with resources.as_file(resources.files(__name__)) as folder:
+        return photo, load_masks(folder / f"{name}_masks.png", photo.hw)
 
 
-def _masks(name: DemoName) -> Segmentation:
-    here = resources.files(__name__)
-    names: dict[str, str] = json.loads((here / "names.json").read_text(encoding="utf-8"))[name]
-    with (here / f"{name}_masks.png").open("rb") as file, Image.open(file) as image:
-        labels = np.asarray(image)
-    ids = tuple(int(key) for key in names)
-    return Segmentation(ids, tuple(names.values()), np.stack([labels == i for i in ids]))
-
-
-def _disparity(filename: str) -> Float32[np.ndarray, "h w"]:
-    with _sample(filename).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return arrays["arr_0"].astype(np.float32)
-
-
-def _depth_from_disparity(disparity: Float32[np.ndarray, "h w"]) -> DepthMap:
-    """Z = f·B / (d + doffs), the Middlebury 2014 calibration page; NaN and infinite disparities are unknown."""
-    valid = np.isfinite(disparity)
-    depth = _MOTORCYCLE_CAMERA.fx * _BASELINE_M / (np.where(valid, disparity, 0) + _DOFFS_PX)
-    return DepthMap(depth.astype(np.float32), valid, "metric", "middlebury-2014")
+def _motorcycle_depth() -> DepthMap:
+    with _sample("motorcycle_disp.npz") as path, np.load(path, allow_pickle=False) as arrays:
+        depth = depth_from_disparity(arrays["arr_0"], _MOTORCYCLE_RIG)
+    return dataclasses.replace(depth, source="middlebury-2014")

@@ -1,0 +1,109 @@
+"""Stage ``segment``: masks as people draw them (``load_masks``) become disjoint visible masks."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int
+from PIL import Image
+from scipy import ndimage as ndi
+
+from paco_core.errors import BadInput
+from paco_core.imagefile import size_text
+from paco_core.maskfile import load_masks
+from paco_core.types import Photo, Segmentation
+
+__all__ = ["SegmentationConfig", "load_masks", "resize_masks", "segment"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SegmentationConfig:
+    """What is too small to be an object."""
+
+    min_object_fraction: float = 1e-4
+    """Of the photo's area: a hundredth of a side squared; nobody can name such an object."""
+    min_object_px: int = 16
+    """Whatever the photo's size."""
+    min_speck_px: int = 16
+    """Smaller separate pieces of an object are slips of the brush or of an export, and would become flying flakes."""
+
+
+def segment(
+    photo: Photo,
+    raw: Segmentation,
+    config: SegmentationConfig = SegmentationConfig(),
+    *,
+    note: Callable[[str], None] = log.warning,
+) -> Segmentation:
+    """Make the masks disjoint and drop what is too small; the order of ids stays, gaps between masks stay background.
+
+    A pixel of several masks goes to the smallest of these objects: small things lie on large ones. ``note`` receives
+    one sentence for everything that was changed or dropped.
+    Raises ``BadInput`` for masks of another size than the photo, ids that are not positive and unique, or when no
+    object is left.
+    """
+    _check(photo, raw)
+    owner = _owners(raw, note)
+    smallest = max(config.min_object_px, config.min_object_fraction * owner.size)
+    kept: list[int] = []
+    masks: list[Bool[np.ndarray, "h w"]] = []
+    for index, (object_id, name) in enumerate(zip(raw.ids, raw.names, strict=True)):
+        mask = _without_specks(owner == index, config.min_speck_px)
+        area = int(mask.sum())
+        if area < smallest:
+            note(f"{name} (id {object_id}) is left out: only {area} px of it can be seen, {smallest:.0f} are needed.")
+            continue
+        kept.append(index)
+        masks.append(mask)
+    if not kept:
+        raise BadInput("No object is left: every mask is empty or tiny. Check that the masks belong to this photo.")
+    return Segmentation(tuple(raw.ids[k] for k in kept), tuple(raw.names[k] for k in kept), np.stack(masks))
+
+
+def resize_masks(segmentation: Segmentation, hw: tuple[int, int]) -> Segmentation:
+    """Masks at another size of the same picture: a pixel belongs to an object that covers more than half of it.
+
+    Disjoint masks stay disjoint; a mask may become empty (``segment`` then drops its object).
+    """
+    if segmentation.masks.shape[1:] == hw:
+        return segmentation
+    resized = [
+        np.asarray(Image.fromarray(mask.astype(np.float32)).resize((hw[1], hw[0]), Image.Resampling.BOX)) > 0.5
+        for mask in segmentation.masks
+    ]
+    return dataclasses.replace(segmentation, masks=np.stack(resized))
+
+
+def _check(photo: Photo, raw: Segmentation) -> None:
+    mask_hw = (raw.masks.shape[1], raw.masks.shape[2])
+    if mask_hw != photo.hw:
+        raise BadInput(f"The masks have {size_text(mask_hw)}, the photo {size_text(photo.hw)}. Give masks of the photo's size.")
+    if len(set(raw.ids)) != len(raw.ids) or min(raw.ids, default=1) <= 0:
+        raise BadInput(f"Object ids must be positive and different from each other; these are {', '.join(map(str, raw.ids))}.")
+    if not len(raw.ids) == len(raw.names) == len(raw.masks):
+        raise BadInput(f"There are {len(raw.ids)} ids, {len(raw.names)} names and {len(raw.masks)} masks: one of each is needed.")
+
+
+def _owners(raw: Segmentation, note: Callable[[str], None]) -> Int[np.ndarray, "h w"]:
+    """Index of the object that every pixel belongs to, -1 for none: the smallest one wherever masks overlap."""
+    areas = raw.masks.sum(axis=(1, 2))
+    owner = np.full(raw.masks.shape[1:], -1, dtype=np.int32)
+    for index in sorted(range(len(areas)), key=lambda k: -areas[k]):  # larger first, smaller painted over them
+        owner[raw.masks[index]] = index
+    shared = int((raw.masks.sum(axis=0) > 1).sum())
+    if shared:
+        note(f"{shared} px belong to more than one mask; they go to the smallest of these objects.")
+    return owner
+
+
+def _without_specks(mask: Bool[np.ndarray, "h w"], min_px: int) -> Bool[np.ndarray, "h w"]:
+    """The mask without separate pieces (8-connected) smaller than ``min_px``."""
+    labels = np.empty(mask.shape, np.int32)
+    ndi.label(mask, structure=np.ones((3, 3)), output=labels)
+    large = np.bincount(labels.ravel()) >= min_px
+    large[0] = False
+    return large[labels]
