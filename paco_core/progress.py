@@ -1,8 +1,9 @@
 """How long work tells how far it is. Library code reports through a ``Progress``; only the command line prints."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Receives one call per finished unit of work."""
 
