@@ -44,6 +44,11 @@ class CompletionTarget:
     """Where the object may continue unseen: pixels of everything in front of it, and, on a side where the photo's border
     cuts the object, the canvas beyond that border. The amodal mask may only claim ``visible | occluder``."""
     truncated: tuple[Side, ...] = ()
+    beyond: Bool[np.ndarray, "ch cw"] | None = None
+    """The part of ``occluder`` that lies outside the photo; None: nothing does."""
+    mixed: Bool[np.ndarray, "ch cw"] | None = None
+    """Visible pixels along an occluder, whose colour is mixed with it: no source for colours, and repainted from
+    ``Completion.rgb``. None: there are none."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Completion:
     """A completer's answer, same crop as its target."""
 
     rgb: UInt8[np.ndarray, "ch cw 3"]
-    """Appearance; only ``amodal & ~visible`` is read."""
+    """Appearance; only ``amodal & ~visible`` and the target's ``mixed`` pixels are read."""
     amodal: Bool[np.ndarray, "ch cw"]
     mask_method: str
     fill_method: str

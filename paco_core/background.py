@@ -1,0 +1,105 @@
+"""Stage: the photo without its objects."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from scipy import ndimage
+
+from paco_core.backends.base import BackgroundFiller
+from paco_core.errors import ObjectFailed
+from paco_core.fill import membrane
+from paco_core.masks import dilate, distance_to
+from paco_core.types import Background, CompleteObject, Photo, Segmentation
+
+log = logging.getLogger(__name__)
+
+SHADOW_PX = 320
+"""Long side at which shadows are looked for."""
+
+
+@dataclass(frozen=True)
+class BackgroundConfig:
+    """How much round the objects is replaced with them."""
+
+    margin_px: float = 3.0
+    """Edges of objects shine this far into the background …"""
+    margin_diagonal: float = 0.006
+    """… or this share of the photo's diagonal: drawn masks are a few px off."""
+    shadow_diagonal: float = 0.06
+    """Cast shadows are looked for this far from an object, as a share of the diagonal; 0: shadows stay."""
+    shadow_ratio: float = 0.72
+    """Darker than this share of the surface that surrounds it: shadow."""
+
+
+def fill_background(
+    photo: Photo,
+    objects: tuple[CompleteObject, ...],
+    segmentation: Segmentation,
+    filler: BackgroundFiller,
+    config: BackgroundConfig = BackgroundConfig(),
+) -> Background:
+    """Remove the objects, a margin round them and the shadows at their feet. Pixels outside that come back exactly.
+
+    A filler that fails is replaced by the smooth membrane; ``method`` says so.
+    """
+    taken = segmentation.masks.any(0)
+    for complete_object in objects:
+        paste_mask(taken, complete_object)
+    if not taken.any():
+        return Background(photo.rgb.copy(), taken, "photo")
+    hole = dilate(taken, max(config.margin_px, config.margin_diagonal * float(np.hypot(*photo.hw))))
+    hole |= cast_shadows(photo.rgb, hole, config)
+    try:
+        filled, method = filler.fill(photo.rgb, hole), filler.name
+        if filled.shape != photo.rgb.shape:
+            raise ObjectFailed(f"the picture came back as {filled.shape}, not {photo.rgb.shape}")
+    except Exception as error:
+        log.warning("background: %s failed: %s; filled smoothly", filler.name, error)
+        smooth = membrane(photo.rgb.astype(np.float32), ~hole)
+        filled, method = np.clip(smooth + 0.5, 0, 255).astype(np.uint8), f"membrane ({filler.name} failed: {error})"
+    return Background(np.where(hole[..., None], filled, photo.rgb), hole, method)
+
+
+def paste_mask(canvas: Bool[np.ndarray, "h w"], complete_object: CompleteObject) -> None:
+    """Add an object's amodal mask to a mask of the photo's size, in place; what lies outside the photo is left out."""
+    x0, y0, x1, y1 = complete_object.box_xyxy
+    h, w = canvas.shape
+    rows, cols = slice(max(y0, 0), min(y1, h)), slice(max(x0, 0), min(x1, w))
+    canvas[rows, cols] |= complete_object.amodal[rows.start - y0 : rows.stop - y0, cols.start - x0 : cols.stop - x0]
+
+
+def cast_shadows(
+    rgb: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"], config: BackgroundConfig
+) -> Bool[np.ndarray, "h w"]:
+    """Dark pixels that hang on the lower half of a hole and are much darker than the surface farther out.
+
+    That surface is the membrane of everything beyond ``config.shadow_diagonal``. Found at a small scale: shadows are soft.
+    """
+    nothing = np.zeros_like(hole)
+    reach = config.shadow_diagonal * float(np.hypot(*hole.shape))
+    step = max(1, max(hole.shape) // SHADOW_PX)
+    if reach / step < 2:
+        return nothing
+    luma = ndimage.uniform_filter(rgb.astype(np.float32).mean(2), max(step, 3))[::step, ::step]
+    small = hole[::step, ::step]
+    distance = distance_to(small)
+    far = distance > reach / step
+    if not far.any():
+        return nothing
+    lit = membrane(luma[..., None], far)[..., 0]
+    dark = (luma < config.shadow_ratio * lit) & ~small & ~far & _at_foot(small)
+    touching = ndimage.binary_propagation(small & ndimage.binary_dilation(dark), mask=dark | small) & dark
+    grown = ndimage.binary_dilation(touching, iterations=2) & ~far
+    return np.repeat(np.repeat(grown, step, 0), step, 1)[: hole.shape[0], : hole.shape[1]] & ~hole
+
+
+def _at_foot(hole: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Pixels lower than the middle of the nearest connected part of the hole: shadows lie at the feet of things."""
+    parts, count = ndimage.label(hole)  # pyright: ignore[reportGeneralTypeIssues]
+    middle = np.zeros(count + 1)
+    for i, box in enumerate(ndimage.find_objects(parts), 1):
+        middle[i] = (box[0].start + box[0].stop) / 2
+    at = ndimage.distance_transform_edt(~hole, return_distances=False, return_indices=True)
+    return np.arange(hole.shape[0])[:, None] > middle[parts[tuple(np.asarray(at))]]
