@@ -76,6 +76,11 @@ class RunFolder:
         self.results[name] = result
         return result
 
+    def write(self, name: str, text: str) -> Path:
+        """Write a text file of the folder, whole or not at all, and return its path. Raises ``BadInput``."""
+        write_atomic(self.path / name, text.encode())
+        return self.path / name
+
 
 def fingerprint(value: Any) -> str:
     """SHA-256 of a value's content: equal values have equal fingerprints, whatever objects hold them."""

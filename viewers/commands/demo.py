@@ -1,18 +1,17 @@
 """``paco demo``: the photos that come with the package, one run folder each."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from tyro.conf import Positional
 
-from paco_core.demo import load_demo
+from paco_core.demo import DEMO_NAMES, load_demo
 from paco_core.progress import Progress
 from scene3d.pipeline import Inputs
 from viewers.commands import Outcome
 from viewers.job import config, reconstruct_into, summary
-
-DEMOS = ("coffee", "motorcycle")
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Options:
 def run(options: Options, progress: Progress) -> Outcome:
     """Reconstruct, and say where the results are."""
     settings = config(options.preset, options.seed)
-    names = DEMOS if options.name == "both" else (options.name,)
-    return summary([reconstruct_into(options.out / name, lambda: read_inputs(name), settings, progress) for name in names])
+    names = DEMO_NAMES if options.name == "both" else (options.name,)
+    return summary([reconstruct_into(options.out / name, partial(read_inputs, name), settings, progress) for name in names])
 
 
 def read_inputs(name: str) -> Inputs:

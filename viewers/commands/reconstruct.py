@@ -7,9 +7,9 @@ from typing import Literal
 from tyro.conf import Positional
 
 from paco_core.depthfile import load_depth
+from paco_core.maskfile import load_masks
 from paco_core.photo import load_photo
 from paco_core.progress import Progress
-from paco_core.segment import load_masks
 from scene3d.pipeline import Inputs
 from viewers.commands import Outcome
 from viewers.job import config, reconstruct_into, summary
