@@ -1,0 +1,122 @@
+"""The embedded, weight-free lifter: a closed relief, a solid of revolution, a block or a slab, chosen by the object's name."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float32
+from scipy import ndimage as ndi
+
+from paco_core.errors import ObjectFailed
+from scene3d.classes import Traits, traits_of
+from scene3d.relief.block import block
+from scene3d.relief.fields import Outline, outline_of
+from scene3d.relief.finish import Solid3D, build, depth_scale, finish
+from scene3d.relief.inflate import inflate, relief_shape
+from scene3d.relief.revolve import revolve
+from scene3d.relief.slab import SlabProfile, slab
+from scene3d.relief.view import View
+from scene3d.relief.volume import Shape
+from scene3d.texture import TextureConfig
+from scene3d.types import LiftedMesh, LiftInput
+
+log = logging.getLogger(__name__)
+
+MIN_DEPTH_OVER_WIDTH = 0.15
+"""Less is a sticker (acceptance bound of the first scene)."""
+MAX_RESIDUAL = 0.05
+"""A shape guessed from the outline must agree with metric depth to this (work units), or the measured relief is used."""
+LEGGED_CAP = 0.10
+"""Half thickness of chairs and tables without depth, work units: seats and tops are plates, not balloons."""
+THIN_SHARE = 0.06
+"""A silhouette that loses more than this to an opening by one cell has spokes or legs and needs finer cells."""
+
+
+@dataclass(frozen=True)
+class ReliefConfig:
+    """Resolution of the embedded lifter."""
+
+    max_faces: int = 8000
+    """Triangles after decimation: what a texture of 1024 px can use."""
+    cells: int = 96
+    """Volume cells along the silhouette's longest side."""
+    thin_cells: int = 150
+    """The same for silhouettes with thin parts."""
+    min_iou: float = 0.88
+    """A guessed shape whose silhouette agrees less with the mask gives way to the next one."""
+    texture: TextureConfig = field(default_factory=TextureConfig)
+
+
+class ReliefLifter:
+    """One photo of one object in, a closed textured mesh out; CPU only, no weights, deterministic."""
+
+    name = "relief"
+
+    def __init__(self, config: ReliefConfig | None = None):
+        self.config = config or ReliefConfig()
+
+    def lift(self, obj: LiftInput, *, seed: int = 0) -> LiftedMesh:
+        """Lift one object. Raises ``ObjectFailed`` when its mask has no area or no closed surface can be made."""
+        outline = outline_of(obj.rgba[..., 3] / 255.0)
+        view = View(obj.focal_px, obj.rgba.shape[0], obj.elevation_deg, obj.focal_px / outline.side_px)
+        depth = None if obj.depth is None else np.where(obj.visible & outline.mask, obj.depth, np.nan)
+        if depth is not None and depth_scale(depth, outline.mask) is None:
+            depth = None
+        solid = self._best(obj, outline, view, None if depth is None else depth.astype(np.float32), seed)
+        return finish(solid, obj.rgba, outline, view, self.config.texture)
+
+    def _best(self, obj: LiftInput, outline: Outline, view: View, depth: Float32[np.ndarray, "s s"] | None, seed: int) -> Solid3D:
+        """The first proposed shape that explains mask and depth; else the one with the best silhouette."""
+        tried: list[Solid3D] = []
+        reason = "no shape was proposed"
+        for shape in self._proposals(obj, outline, view, depth, seed):
+            try:
+                solid = build(shape, outline, view, depth, self.config.max_faces)
+            except ObjectFailed as error:
+                reason = str(error)
+                continue
+            log.debug("%s: %s iou %.3f residual %.3f", obj.name, shape.method, solid.iou, solid.residual)
+            fat = shape.flat or solid.depth_over_width >= MIN_DEPTH_OVER_WIDTH
+            if fat and solid.iou >= self.config.min_iou and solid.residual <= MAX_RESIDUAL:
+                return solid
+            tried.append(solid)
+        if not tried:
+            raise ObjectFailed(f"{obj.name} could not be lifted: {reason}")
+        return max(tried, key=lambda s: s.iou - (0.5 if s.depth_over_width < MIN_DEPTH_OVER_WIDTH and not s.shape.flat else 0))
+
+    def _proposals(
+        self, obj: LiftInput, outline: Outline, view: View, depth: Float32[np.ndarray, "s s"] | None, seed: int
+    ) -> Iterator[Shape]:
+        """Shapes to try, the class's own first, the general ones last, thicker and thicker."""
+        traits = traits_of(obj.name)
+        cell = 1.0 / (self.config.thin_cells if _thin_parts(outline) else self.config.cells)
+        guess = _class_shape(traits, obj, outline, view, cell)
+        if guess is not None:
+            yield guess
+        for swell in (1.0, 1.8, 3.5):
+            if depth is not None:
+                yield relief_shape(outline, view, depth, cell, traits.symmetry, swell=swell, seed=seed)
+            else:
+                cap = LEGGED_CAP if traits.family in ("legged", "flat", "round flat") else None
+                yield inflate(outline, view, cell, cap=cap, swell=swell, method="plate" if cap else "inflate")
+
+
+def _class_shape(traits: Traits, obj: LiftInput, outline: Outline, view: View, cell: float) -> Shape | None:
+    """The shape that the class suggests, or None when the outline contradicts it."""
+    if traits.family in ("revolve", "container", "ball"):
+        rgb = obj.rgba[..., :3]
+        container, ball = traits.family == "container", traits.family == "ball"
+        return revolve(outline, view, rgb, cell, container=container, round_ends=ball)
+    if traits.flat:
+        profile = SlabProfile(traits.thickness, traits.rim)
+        return slab(outline, view, profile, round_outline=traits.family == "round flat")
+    if traits.family == "box":
+        return block(outline, view, cell)
+    return None
+
+
+def _thin_parts(outline: Outline) -> bool:
+    inside = outline.inside
+    lost = inside & ~ndi.binary_opening(inside, np.ones((3, 3)))
+    return bool(lost.sum() > THIN_SHARE * inside.sum())

@@ -1,0 +1,183 @@
+"""The texture of a lifted mesh: the photo where the photo shows it, and a quiet continuation everywhere else."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int, UInt8
+from scipy import ndimage as ndi
+
+from scene3d.atlas import GUTTER, Atlas, bleed, face_normals, unwrap
+from scene3d.relief.fields import Field2D, Outline, fill_outwards
+from scene3d.relief.raster import cover, depth_buffer
+from scene3d.relief.view import View
+from scene3d.types import TexturedMesh
+
+BLURS = (0.012, 0.03, 0.07)
+"""Blurs of the photo for what lies ever deeper behind the visible surface, shares of the silhouette's side (notes 4.1.7)."""
+FULL_BLUR_DEPTH = 0.10
+"""At this depth behind the visible surface (work units) the blurriest level is nearly reached (notes 4.1.7)."""
+EDGE_PX = 1.5
+"""The mask's edge pixels mix object and background; this much (or 0.4 % of the side, if more) is replaced from inside."""
+BUFFER_PX = 320
+"""Side of the depth buffer that decides what the photo shows."""
+FRONT_FACING = 0.2
+"""Least cosine between a face and the sight line for the photo to texture it: at 78 degrees a pixel stretches five-fold."""
+
+
+@dataclass(frozen=True)
+class TextureConfig:
+    """Limits of the texture."""
+
+    max_size: int = 1024
+    """Longest side, texels; a power of two."""
+
+
+def paint(
+    vertices: Float64[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    rgba: UInt8[np.ndarray, "s s 4"],
+    outline: Outline,
+    view: View,
+    symmetries: tuple[Float64[np.ndarray, "4 4"], ...] = (),
+    config: TextureConfig = TextureConfig(),
+) -> TexturedMesh:
+    """Texture a closed mesh (work frame) from its crop. Vertices come back in the work frame, cut along seams."""
+    uv, _ = view.project(vertices)
+    surface = visible_surface(vertices, faces, view)
+    front, maybe = _shown(vertices, faces, view, surface)
+    px_per_unit = view.focal_px / view.distance
+    atlas = unwrap(vertices, faces, uv, front, maybe, px_per_unit, config.max_size)
+    photo = clean_photo(rgba, outline.mask, outline.side_px)
+    colors = _Continuation(photo, outline, view, surface, symmetries)
+    texture = _bake(atlas, vertices[atlas.source], photo[0], colors)
+    return TexturedMesh(vertices[atlas.source], atlas.faces, atlas.texel / atlas.size, texture)
+
+
+def visible_surface(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], view: View) -> Field2D:
+    """Height toward the camera of the surface that the crop camera sees; -inf where it sees none."""
+    uv, height = view.project(vertices)
+    scale = min(1.0, BUFFER_PX / view.size_px)
+    depth = depth_buffer(uv, np.maximum(view.distance - height, 1e-3), faces, view.size_px, scale)
+    step = view.size_px / depth.shape[0]
+    return Field2D(view.distance - depth, (step / 2, step / 2), step)
+
+
+def _shown(
+    vertices: np.ndarray, faces: np.ndarray, view: View, surface: Field2D
+) -> tuple[Bool[np.ndarray, "f"], Bool[np.ndarray, "f"]]:
+    """Faces that the photo shows, and those that it nearly shows (for smoothing the border between the two)."""
+    middle = vertices[faces].mean(axis=1)
+    e = np.radians(view.elevation_deg)
+    eye = view.distance * np.array([0.0, np.sin(e), np.cos(e)])
+    sight = eye - middle
+    facing = (face_normals(vertices, faces) * sight).sum(axis=1) / np.linalg.norm(sight, axis=1)
+    uv, z = view.project(middle)
+    full = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
+    behind = full.at(uv) - z
+    pixel = surface.step_px * view.distance / view.focal_px
+    tolerance = 0.004 + pixel * np.sqrt(1 / np.maximum(facing, 0.1) ** 2 - 1)  # a slanted face varies within its pixel
+    return (facing > FRONT_FACING) & (behind < tolerance), (facing > 0.1) & (behind < 2 * tolerance)
+
+
+def clean_photo(
+    rgba: UInt8[np.ndarray, "s s 4"], mask: Bool[np.ndarray, "s s"], side_px: float
+) -> tuple[Float64[np.ndarray, "s s 3"], list[tuple[Float64[np.ndarray, "_ _ 3"], float]]]:
+    """The crop's colours in [0, 1] with the mask's mixed edge pixels and the outside replaced, and its blurred levels.
+
+    Each level comes with its samples per crop pixel.
+    """
+    rgb = rgba[..., :3].astype(np.float64) / 255
+    edge = max(EDGE_PX, 0.004 * side_px)
+    inside = ndi.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    core = inside > edge
+    thin = mask & ~(ndi.distance_transform_edt(~core) < 2 * edge + 1)  # parts that have no core keep their pixels
+    core = core | (thin & (inside >= ndi.maximum_filter(inside, 3)))
+    clean = np.stack([fill_outwards(rgb[..., k], core) for k in range(3)], axis=-1)
+    soft = np.stack([ndi.gaussian_filter(clean[..., k], edge) for k in range(3)], axis=-1)
+    clean = np.where(core[..., None], clean, soft)
+    q = max(1, int(side_px // 160))
+    small, known = clean[::q, ::q], core[::q, ::q]
+    known = known if known.any() else np.ones_like(known)
+    levels = [(clean, 1.0)]
+    for share in BLURS:
+        sigma = share * side_px / q
+        weight = ndi.gaussian_filter(known.astype(np.float64), sigma)
+        blurred = [ndi.gaussian_filter(small[..., k] * known, sigma) / np.maximum(weight, 1e-6) for k in range(3)]
+        levels.append((np.stack([fill_outwards(b, weight > 1e-3) for b in blurred], axis=-1), 1.0 / q))
+    return clean, levels
+
+
+class _Continuation:
+    """Colour of any surface point: the photo at the point, at its symmetric twin, or folded inward and blurred (notes 4.1.7)."""
+
+    def __init__(
+        self,
+        photo: tuple[np.ndarray, list[tuple[np.ndarray, float]]],
+        outline: Outline,
+        view: View,
+        surface: Field2D,
+        symmetries: tuple[np.ndarray, ...],
+    ) -> None:
+        self._levels, self._view, self._symmetries = photo[1], view, symmetries
+        self._surface = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
+        self._distance, self._px_per_unit = outline.distance, outline.side_px
+        grid = outline.grid
+        distance = outline.distance.at(grid.uv).reshape(grid.values.shape)
+        down, right = np.gradient(ndi.gaussian_filter(distance, 1.5))
+        length = np.hypot(down, right) + 1e-9
+        self._inward = grid.with_values(right / length), grid.with_values(down / length)
+        widest = ndi.grey_dilation(np.maximum(distance, 0), size=(9, 9))
+        self._local = grid.with_values(fill_outwards(widest, outline.inside))
+
+    def __call__(self, points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
+        """sRGB in [0, 1] of work points."""
+        uv, behind = self._look(points)
+        for twin in self._symmetries:
+            other_uv, other = self._look(points @ twin[:3, :3].T + twin[:3, 3])
+            better = (other < behind - 0.01) & (self._distance.at(other_uv) > -0.02)
+            uv, behind = np.where(better[:, None], other_uv, uv), np.where(better, other, behind)
+        move = np.minimum(0.9 * behind, 0.75 * self._local.at(uv)) * self._px_per_unit
+        uv = uv + np.stack([f.at(uv) for f in self._inward], axis=1) * move[:, None]
+        level = np.clip(behind / FULL_BLUR_DEPTH, 0, 1) * (len(self._levels) - 1) * 0.8
+        return self._blend(uv, level)
+
+    def _look(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixel of points and how far they lie behind what the photo shows there."""
+        uv, z = self._view.project(points)
+        return uv, np.maximum(self._surface.at(uv) - z - 0.012, 0)
+
+    def _blend(self, uv: np.ndarray, level: np.ndarray) -> np.ndarray:
+        low = np.minimum(level.astype(int), len(self._levels) - 2)
+        share = (level - low)[:, None]
+        out = np.zeros((len(uv), 3))
+        for k, (picture, scale) in enumerate(self._levels):
+            weight = np.where(low == k, 1 - share[:, 0], np.where(low + 1 == k, share[:, 0], 0.0))
+            used = weight > 0
+            out[used] += weight[used, None] * sample_rgb(picture, uv[used] * scale)
+        return out
+
+
+def sample_rgb(picture: Float[np.ndarray, "h w 3"], uv: Float[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n 3"]:
+    """Bilinear colours at pixels (centres at +0.5)."""
+    at = [uv[:, 1] - 0.5, uv[:, 0] - 0.5]
+    channels = [ndi.map_coordinates(picture[..., k], at, order=1, mode="nearest", prefilter=False) for k in range(3)]
+    return np.stack(channels, axis=1).astype(np.float64)
+
+
+def _bake(atlas: Atlas, points: np.ndarray, photo: np.ndarray, colors: _Continuation) -> UInt8[np.ndarray, "t t 3"]:
+    """Fill the atlas: the photo into its own chart's rectangle, continuation colours into the others, bleeding into the gaps."""
+    size = atlas.size
+    out, known = np.zeros((size, size, 3)), np.zeros((size, size), dtype=bool)
+    if atlas.front.any():
+        shown = atlas.texel[np.unique(atlas.faces[atlas.front])]
+        x0, y0 = np.floor(shown.min(axis=0)).astype(int) - GUTTER + 1
+        x1, y1 = np.ceil(shown.max(axis=0)).astype(int) + GUTTER - 1
+        x, y = np.meshgrid(np.arange(max(x0, 0), min(x1, size)), np.arange(max(y0, 0), min(y1, size)))
+        uv = np.stack([x.ravel() + 0.5, y.ravel() + 0.5], axis=1) / atlas.texels_per_px + atlas.front_origin_px
+        out[y, x], known[y, x] = sample_rgb(photo, uv).reshape(*x.shape, 3), True
+    faces = atlas.faces[~atlas.front]
+    texel, tri, weights = cover(atlas.texel[faces], size, size, grow=0.02)
+    texel, first = np.unique(texel, return_index=True)
+    hidden = (points[faces][tri[first]] * weights[first][:, :, None]).sum(axis=1)
+    out.reshape(-1, 3)[texel], known.reshape(-1)[texel] = colors(hidden), True
+    return np.clip(np.round(bleed(out, known) * 255), 0, 255).astype(np.uint8)
