@@ -27,8 +27,8 @@ SCENE_FILE = "scene.json"
 
 
 def object_folder(object_id: int, name: str) -> str:
-    """Where everything about one object lives, relative to the run folder."""
-    return f"objects/{object_slug(object_id, name)}"
+    """The folder under ``objects/`` where everything about one object lives: ``003_armchair``."""
+    return object_slug(object_id, name)
 
 
 def save_scene(scene: Scene, folder: Path) -> Path:
@@ -137,7 +137,7 @@ def _save_object(item: PlacedObject, folder: Path) -> dict[str, Any]:
         "translation": item.world_from_object.translation.tolist(),
         "wxyz": item.world_from_object.wxyz.tolist(),
         "steps": [asdict(step) for step in item.steps],
-        "mesh": save_mesh(item.mesh, folder, object_folder(item.id, item.name)),
+        "mesh": save_mesh(item.mesh, folder, f"objects/{object_folder(item.id, item.name)}"),
     }
 
 

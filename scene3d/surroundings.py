@@ -1,0 +1,138 @@
+"""Every pixel of the photo without its objects: is it floor, or something that stands on it, and how far away?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, UInt8
+from scipy import ndimage
+
+from paco_core.camera import pixel_rays
+from paco_core.fill import membrane
+from paco_core.masks import dilate
+from paco_core.types import Camera, Deocclusion
+
+
+@dataclass(frozen=True)
+class EnvironmentConfig:
+    """How floor and backdrop are told apart and built. Lengths in metres of the scene."""
+
+    floor_m: float = 0.04
+    floor_of_z: float = 0.015
+    """A background point lower than both is floor: the noise of depth grows with distance."""
+    rim_of_width: float = 0.006
+    """Depth this near to an object (share of the photo's width) may still be the object's."""
+    min_share: float = 0.005
+    """Of the photo: less floor, or less of anything else, is noise."""
+    orbit_deg: float = 35.0
+    """The floor covers what a camera sees that walks this far around the objects, either way."""
+    far_objects: float = 6.0
+    """The floor ends at the latest this many times as far as the farthest object."""
+    texture_px: int = 2048
+    """Longest side of a texture."""
+
+
+DEFAULT = EnvironmentConfig()
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The photo without its objects, pixel by pixel, as floor and as wall (everything that is not floor)."""
+
+    rgb: UInt8[np.ndarray, "h w 3"]
+    generated: Bool[np.ndarray, "h w"]
+    """Where ``rgb`` was invented."""
+    camera: Camera
+    world_from_camera: Float64[np.ndarray, "4 4"]
+    rays: Float64[np.ndarray, "h w 3"]
+    """In world axes, one metre deep along the optical axis: ``eye + ray * z`` is the point at z-depth z."""
+    floor_z: Float64[np.ndarray, "h w"]
+    """z-depth of the plane y = 0; inf at and above the horizon."""
+    wall_z: Float64[np.ndarray, "h w"]
+    """z-depth of what stands on the floor, continued smoothly behind the objects and the floor."""
+    is_floor: Bool[np.ndarray, "h w"]
+    far_m: float
+    """Level distance from the camera at which the floor ends."""
+
+    @property
+    def eye(self) -> Float64[np.ndarray, "3"]:
+        """The camera's centre in the world."""
+        return self.world_from_camera[:3, 3]
+
+
+def find_surroundings(
+    deocclusion: Deocclusion,
+    world_from_camera: Float64[np.ndarray, "4 4"],
+    metric_scale: float,
+    objects_box_world: Float[np.ndarray, "2 3"],
+    config: EnvironmentConfig = DEFAULT,
+) -> Surroundings:
+    """Tell floor from wall in every pixel, also behind the objects."""
+    camera, depth = deocclusion.camera, deocclusion.depth
+    rays = pixel_rays(camera) @ world_from_camera[:3, :3].T
+    height = float(world_from_camera[1, 3])
+    floor_z = np.where(rays[..., 1] < -1e-6, height / np.maximum(-rays[..., 1], 1e-6), np.inf)
+    z = depth.z.astype(np.float64) * metric_scale
+    objects = deocclusion.segmentation.masks.any(axis=0)
+    seen = depth.valid & ~dilate(objects, max(2.0, config.rim_of_width * camera.width))
+    low = height + z * rays[..., 1] < np.maximum(config.floor_m, config.floor_of_z * z)
+    far = _far_end(rays, z, seen & low, world_from_camera[:3, 3], objects_box_world, config)
+    wall = ndimage.binary_opening(seen & ~low, iterations=2)
+    upright_z = _upright_plane_z(rays, far)
+    if depth.kind == "metric" and wall.mean() >= config.min_share:
+        wall_z = _continue_wall(z, wall, objects & depth.valid)
+    else:
+        wall, wall_z = np.zeros_like(low), upright_z
+    is_floor = _median(np.where(wall, False, np.where(seen & low & np.isfinite(floor_z), True, floor_z < wall_z)))
+    is_floor &= np.isfinite(floor_z)
+    background = deocclusion.background
+    return Surroundings(background.rgb, background.generated, camera, world_from_camera, rays, floor_z, wall_z, is_floor, far)
+
+
+def _far_end(
+    rays: Float64[np.ndarray, "h w 3"],
+    z: Float64[np.ndarray, "h w"],
+    floor: Bool[np.ndarray, "h w"],
+    eye: Float64[np.ndarray, "3"],
+    box: Float[np.ndarray, "2 3"],
+    config: EnvironmentConfig,
+) -> float:
+    """How far away (level, against world z) the floor ends: where it is last seen, and behind every object."""
+    behind_objects = 1.05 * max(float(eye[2] - box[0, 2]), 0.1)
+    if floor.mean() < config.min_share:
+        return 1.5 * behind_objects
+    seen = float(np.quantile((-rays[..., 2] * z)[floor], 0.995))
+    return min(max(seen, behind_objects), config.far_objects * behind_objects)
+
+
+def _upright_plane_z(rays: Float64[np.ndarray, "h w 3"], far: float) -> Float64[np.ndarray, "h w"]:
+    """z-depth of the upright plane that stands across the view at level distance ``far``."""
+    forward = -rays[..., 2]
+    return far / np.maximum(forward, 0.1)  # rays that hardly go forward: somewhere far up or under the floor
+
+
+def _continue_wall(
+    z: Float64[np.ndarray, "h w"], wall: Bool[np.ndarray, "h w"], objects: Bool[np.ndarray, "h w"]
+) -> Float64[np.ndarray, "h w"]:
+    """The wall's z-depth everywhere. 1/z is linear over a plane's picture: planes go on as planes. Never before an object."""
+    low, high = np.quantile(z[wall], [0.005, 0.995])  # single wrong matches of a stereo camera
+    inverse = 1 / np.clip(np.where(wall, z, high), low, high)
+    smooth = membrane(inverse[..., None].astype(np.float32), wall)[..., 0].astype(np.float64)
+    smooth = _flattened(smooth)
+    behind = ndimage.grey_dilation(np.where(objects, 1.02 * z, 0.0), size=(5, 5))
+    return np.maximum(1 / np.maximum(smooth, 0.5 / high), np.where(wall, 0.0, behind))
+
+
+def _flattened(values: Float64[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
+    """Median over a window: posts, cables and noise lie down on what is around them; large steps stay sharp.
+
+    From the side a thin thing that is painted on the wall looks right, one that is torn from it does not.
+    """
+    step = max(1, max(values.shape) // 250)  # the window is 9 × 9 px of a picture 250 px long
+    small = ndimage.median_filter(values[::step, ::step], 9, mode="nearest")
+    rows, columns = (np.minimum(np.arange(n) // step, m - 1) for n, m in zip(values.shape, small.shape, strict=True))
+    return small[rows[:, None], columns[None]]
+
+
+def _median(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Majority over 5 × 5: no salt and pepper."""
+    return ndimage.uniform_filter(mask.astype(np.float32), 5, mode="nearest") > 0.5
