@@ -42,7 +42,7 @@ def build_backdrop(around: Surroundings) -> TexturedMesh:
     shell_vertices, shell_faces, shell_pixels = _shell(around)
     left, top = BEYOND[0] * w, BEYOND[1] * h
     shell_uv = _texture_coordinates(shell_pixels, (-left, -top, w + left, h + top), shell_hw)
-    photo = np.asarray(Image.fromarray(around.rgb).resize(photo_hw[::-1], Image.Resampling.LANCZOS))
+    photo = np.asarray(Image.fromarray(around.rgb).resize((photo_hw[1], photo_hw[0]), Image.Resampling.LANCZOS))
     across = int(h > w)  # a tall photo's halves stand side by side
     uv[:, 1 - across] *= 0.5
     shell_uv[:, 1 - across] = 0.5 + 0.5 * shell_uv[:, 1 - across]
@@ -161,8 +161,7 @@ def _shell_texture(around: Surroundings, hw: tuple[int, int]) -> UInt8[np.ndarra
     inside = ((rows >= 0) & (rows < h))[:, None] & ((columns >= 0) & (columns < w))[None]
     row, column = np.clip(rows, 0, h - 1).astype(int)[:, None], np.clip(columns, 0, w - 1).astype(int)[None]
     known = inside & ~around.is_floor[row, column]
-    seen = known & ~around.generated[row, column]
-    filled = extend(around.rgb[row, column].astype(np.float32), known, seen, fade_px=hw[1] / 6)
+    filled = extend(around.rgb[row, column].astype(np.float32), known, known, fade_px=hw[1] / 8)
     soft = np.stack([ndimage.gaussian_filter(c, hw[1] / 100, mode="nearest") for c in np.moveaxis(filled, -1, 0)], -1)
     return np.clip(np.rint(np.where(inside[..., None], soft, filled)), 0, 255).astype(np.uint8)
 

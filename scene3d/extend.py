@@ -38,8 +38,8 @@ def _mirror(
     aspect: float,
 ) -> Float32[np.ndarray, "h w 3"]:
     smooth = pull_push(rgb, known)
-    found = ndimage.distance_transform_edt(~known, sampling=(aspect, 1.0), return_indices=True)
-    distance, nearest = np.asarray(found[0]), np.asarray(found[1])
+    to_known = ndimage.distance_transform_edt(~known, sampling=(aspect, 1.0), return_indices=True)
+    distance, nearest = to_known  # pyright: ignore[reportGeneralTypeIssues]
     mirrored = 2 * nearest - np.indices(known.shape)
     inside = ((mirrored >= 0) & (mirrored < np.array(known.shape)[:, None, None])).all(axis=0)
     row, column = np.where(inside, mirrored, nearest)

@@ -33,6 +33,17 @@ class EnvironmentConfig:
 
 DEFAULT = EnvironmentConfig()
 
+ROOM_BEHIND = 1.05
+"""Behind an object's visible surface there is room for the rest of it, as a share of its depth."""
+WALL_PX = 250
+"""Long side of the picture at which the wall's depth is smoothed: more than the relief has cells."""
+POCKET_PX = 61
+"""Bays of shelves, doorways: what lies a little deeper within a quarter of the picture comes to the front."""
+WALL_SIGMA_PX = 5
+"""3 % of the picture: wider than posts and cables."""
+WALL_STEP = 0.12
+"""Steps of depth above about 25 % stay sharp: what stands apart by more is torn, not bent."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -72,7 +83,7 @@ def find_surroundings(
     height = float(world_from_camera[1, 3])
     floor_z = np.where(rays[..., 1] < -1e-6, height / np.maximum(-rays[..., 1], 1e-6), np.inf)
     z = depth.z.astype(np.float64) * metric_scale
-    objects = deocclusion.segmentation.masks.any(axis=0)
+    objects = np.asarray(deocclusion.segmentation.masks.any(axis=0))
     seen = depth.valid & ~dilate(objects, max(2.0, config.rim_of_width * camera.width))
     low = height + z * rays[..., 1] < np.maximum(config.floor_m, config.floor_of_z * z)
     far = _far_end(rays, z, seen & low, world_from_camera[:3, 3], objects_box_world, config)
@@ -116,21 +127,35 @@ def _continue_wall(
     """The wall's z-depth everywhere. 1/z is linear over a plane's picture: planes go on as planes. Never before an object."""
     low, high = np.quantile(z[wall], [0.005, 0.995])  # single wrong matches of a stereo camera
     inverse = 1 / np.clip(np.where(wall, z, high), low, high)
-    smooth = membrane(inverse[..., None].astype(np.float32), wall)[..., 0].astype(np.float64)
-    smooth = _flattened(smooth)
-    behind = ndimage.grey_dilation(np.where(objects, 1.02 * z, 0.0), size=(5, 5))
-    return np.maximum(1 / np.maximum(smooth, 0.5 / high), np.where(wall, 0.0, behind))
+    whole = membrane(inverse[..., None].astype(np.float32), wall)[..., 0].astype(np.float64)
+    whole = np.maximum(whole, 0.5 / high)
+    flat = 1 / _flattened(whole)
+    object_z = ndimage.grey_dilation(np.where(objects, z, 0.0), size=(7, 7))
+    niche = object_z > flat / ROOM_BEHIND
+    return np.where(niche, np.maximum(1 / whole, ROOM_BEHIND * object_z), flat)
 
 
-def _flattened(values: Float64[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
-    """Median over a window: posts, cables and noise lie down on what is around them; large steps stay sharp.
+def _flattened(inverse: Float64[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
+    """Bilateral mean of the logarithm: posts, cables and noise lie down on what is around them, large steps stay sharp.
 
     From the side a thin thing that is painted on the wall looks right, one that is torn from it does not.
     """
-    step = max(1, max(values.shape) // 250)  # the window is 9 × 9 px of a picture 250 px long
-    small = ndimage.median_filter(values[::step, ::step], 9, mode="nearest")
-    rows, columns = (np.minimum(np.arange(n) // step, m - 1) for n, m in zip(values.shape, small.shape, strict=True))
-    return small[rows[:, None], columns[None]]
+    step = max(1, max(inverse.shape) // WALL_PX)
+    small = ndimage.median_filter(np.log(inverse[::step, ::step]), 5, mode="nearest")
+    small = np.minimum(ndimage.grey_closing(small, size=(POCKET_PX, POCKET_PX), mode="nearest"), small + 2 * WALL_STEP)
+    soft = np.zeros_like(small)
+    total = np.zeros_like(small)
+    reach = np.arange(-WALL_SIGMA_PX * 2, WALL_SIGMA_PX * 2 + 1)
+    padded = np.pad(small, WALL_SIGMA_PX * 2, mode="edge")
+    h, w = small.shape
+    for dy in reach:
+        for dx in reach:
+            other = padded[reach[-1] + dy : reach[-1] + dy + h, reach[-1] + dx : reach[-1] + dx + w]
+            weight = np.exp(-(dy**2 + dx**2) / (2 * WALL_SIGMA_PX**2) - (other - small) ** 2 / (2 * WALL_STEP**2))
+            soft += weight * other
+            total += weight
+    rows, columns = (np.minimum(np.arange(n) // step, m - 1) for n, m in zip(inverse.shape, small.shape, strict=True))
+    return np.exp((soft / total)[rows[:, None], columns[None]])
 
 
 def _median(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
