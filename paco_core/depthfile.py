@@ -1,7 +1,6 @@
 """Depth that the user has: a NumPy file, a 16-bit PNG or a TIFF becomes a ``DepthMap``."""
 
 import logging
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,11 +117,12 @@ def _read_numpy(path: Path) -> Real[np.ndarray, "h w"]:
     read_bytes(path, "depth file")
     try:
         loaded = np.load(path, allow_pickle=False)
-        array = loaded if isinstance(loaded, np.ndarray) else _only_array(path, dict(loaded))
-    except (ValueError, OSError, EOFError, SyntaxError, zipfile.BadZipFile) as error:
+        arrays = {"depth": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    except Exception as error:  # NumPy reads the header as Python and the archive lazily: damage raises almost anything
         raise BadInput(f"{path} is not a NumPy file with numbers ({error}). Save it with np.save.") from error
+    array = _only_array(path, arrays)
     array = array.squeeze()
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
+    if array.ndim != 2 or not array.size or array.dtype.kind not in "fiu":
         raise BadInput(f"{path} holds {array.dtype} of shape {array.shape}, but depth is one number per pixel: (height, width).")
     return array
 

@@ -1,5 +1,6 @@
 """Opening picture files that people hand in: photos, masks, depth. Refuses with a sentence; never trusts the header."""
 
+import logging
 import struct
 import warnings
 from pathlib import Path
@@ -8,14 +9,16 @@ from PIL import Image, ImageOps
 
 from paco_core.errors import BadInput
 
+log = logging.getLogger(__name__)
+
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF")
 FORMATS_TEXT = "JPEG, PNG, WebP or TIFF"
 
 MAX_MEGAPIXELS = 100
 """Twice what cameras of today make; decoded it is 0.3 GB. A header that claims more is a mistake or an attack."""
 
-# What Pillow's decoders and its EXIF reader let through for damaged files.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error)
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, ZeroDivisionError, struct.error)
+"""What Pillow's decoders and its EXIF reader let through for damaged files."""
 
 
 def read_bytes(path: Path, what: str) -> bytes:
@@ -45,7 +48,7 @@ def open_image(path: Path, what: str) -> Image.Image:
             image = Image.open(path, formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise _too_large(path, what) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise BadInput(
             f"{path} is not a picture that can be read. Save the {what} as {FORMATS_TEXT} (HEIC and RAW need converting first)."
         ) from error
@@ -54,9 +57,13 @@ def open_image(path: Path, what: str) -> Image.Image:
             raise _too_large(path, what)
         try:
             image.load()
-            return ImageOps.exif_transpose(image)
-        except _DAMAGED as error:
+        except DAMAGED as error:
             raise BadInput(f"{path} is damaged or cut short ({error}). Copy or export the {what} again.") from error
+        try:
+            return ImageOps.exif_transpose(image)
+        except DAMAGED as error:  # the picture itself is fine
+            log.warning("the EXIF data of %s can't be read (%s): it is taken as upright", path.name, error)
+            return image
 
 
 def _too_large(path: Path, what: str) -> BadInput:

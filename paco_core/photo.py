@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, ImageCms
 
 from paco_core.errors import BadInput
-from paco_core.imagefile import open_image, read_bytes, size_text
+from paco_core.imagefile import DAMAGED, open_image, read_bytes, size_text
 from paco_core.types import Photo
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def load_photo(path: str | Path) -> Photo:
         raise BadInput(f"{path} has {size}. The photo needs at least {MIN_SIDE_PX} px on each side: use the original.")
     rgb = np.asarray(_to_srgb(image, path))
     sha256 = hashlib.sha256(read_bytes(path, "photo")).hexdigest()
-    return Photo(rgb, path.stem, sha256, _focal_35mm(image))
+    return Photo(rgb, path.stem, sha256, _focal_35mm(image, path))
 
 
 def limit_size(photo: Photo, max_side_px: int) -> tuple[Photo, float]:
@@ -95,10 +95,11 @@ def _convert_profile(image: Image.Image, profile: bytes | None, path: Path) -> I
     return image if converted is None else converted
 
 
-def _focal_35mm(image: Image.Image) -> float | None:
+def _focal_35mm(image: Image.Image, path: Path) -> float | None:
     """EXIF FocalLengthIn35mmFilm, mm; the standard says that 0 means unknown."""
-    focal = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
     try:
+        focal = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
         return float(focal) or None if focal is not None else None
-    except (TypeError, ValueError, ZeroDivisionError):
+    except DAMAGED as error:
+        log.warning("the EXIF data of %s can't be read (%s): its focal length is unknown", path.name, error)
         return None

@@ -116,6 +116,7 @@ def test_an_impossible_unit_is_said(tmp_path: Path, caplog: pytest.LogCaptureFix
 def test_files_that_hold_no_depth_are_refused(tmp_path: Path):
     Image.fromarray((METRES * 20).astype(np.uint8)).save(tmp_path / "eight.png")
     np.save(tmp_path / "colour.npy", np.ones((*HW, 3)))
+    np.save(tmp_path / "nothing.npy", np.ones((0, 40)))
     np.save(tmp_path / "bool.npy", np.ones(HW, bool))
     np.save(tmp_path / "pickle.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     np.savez(tmp_path / "many.npz", a=METRES, b=METRES)
@@ -124,6 +125,7 @@ def test_files_that_hold_no_depth_are_refused(tmp_path: Path):
     for name, sentence in {
         "eight.png": "too coarse",
         "colour.npy": "one number per pixel",
+        "nothing.npy": "one number per pixel",
         "bool.npy": "one number per pixel",
         "pickle.npy": "not a NumPy file with numbers",
         "many.npz": "holds a, b; one array called depth",

@@ -211,3 +211,33 @@ def test_limit_size_shrinks_the_longer_side_and_keeps_the_identity(tmp_path: Pat
     assert small.sha256 == photo.sha256
     assert np.abs(small.rgb.mean((0, 1)) - photo.rgb.mean((0, 1))).max() < 2
     assert limit_size(photo, 300) == (photo, 1.0)
+
+
+def test_broken_exif_costs_only_the_exif(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    path = tmp_path / "p.jpg"
+    Image.fromarray(gradient()).save(path, exif=exif)
+    path.write_bytes(path.read_bytes().replace(b"MM\x00*", b"MM?*", 1))
+    assert load_photo(path).hw == (40, 60)
+    assert "EXIF data of p.jpg can't be read" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
+def test_damaged_bytes_are_refused_or_read_but_never_crash(tmp_path: Path, suffix: str):
+    rng = np.random.default_rng(0)
+    whole = tmp_path / f"whole.{suffix}"
+    Image.fromarray(gradient()).save(whole)
+    refused = 0
+    for _ in range(60):
+        data = bytearray(whole.read_bytes())
+        for position in rng.integers(0, min(len(data), 300), 4):
+            data[position] = rng.integers(256)
+        path = tmp_path / f"damaged.{suffix}"
+        path.write_bytes(data)
+        try:
+            assert load_photo(path).rgb.ndim == 3
+        except BadInput:
+            refused += 1
+    assert refused > 0
