@@ -29,7 +29,7 @@ class Shading:
     """Towards the sun: behind the photographer's left shoulder, so that what the photo shows stays as it was."""
     limits: tuple[float, float] = (0.8, 1.05)
     """Colours keep close to the textures."""
-    contact: float = 0.5
+    contact: float = 0.65
     """Darkening of floor that is wholly surrounded by objects; 0 switches contact shadows off."""
     zenith: tuple[int, int, int] = (188, 203, 222)
     horizon: tuple[int, int, int] = (232, 235, 238)
@@ -61,6 +61,7 @@ class SceneRenderer:
         )
         vertices = np.concatenate([part.vertices for part in self._parts] or [np.zeros((0, 3))])
         self.rays = RayMesh(vertices, np.concatenate(faces or [np.zeros((0, 3), int)]))
+        self._face_normals = face_normals(vertices, self.rays.faces)
         self._shadow = self._contact_shadow() if self.shading.contact > 0 else None
 
     def _contact_shadow(self) -> FloorShadow | None:
@@ -107,7 +108,8 @@ class SceneRenderer:
             of_part = part == index
             rgb[seen[of_part]] = sample_texture(self._parts[index].texture, uv[of_part])
         normals = np.einsum("nk,nkj->nj", bary, self._normals[triangle])
-        factor = np.where(self._ids[part] > 0, _light(normals, rays[seen], self.shading), 1.0)
+        from_behind = np.sum(self._face_normals[triangle] * rays[seen], axis=-1) > 0
+        factor = np.where(self._ids[part] > 0, _light(normals, from_behind, self.shading), 1.0)
         points = world_from_camera[:3, 3] + hits.z.ravel()[seen, None] * rays[seen]
         if self._shadow is not None:
             on_floor = (self._ids[part] == 0) & (np.abs(points[:, 1]) < self._shadow.tolerance)
@@ -197,10 +199,15 @@ def _world_parts(scene: Scene) -> tuple[list[TexturedMesh], np.ndarray]:
     return stage + objects, np.array([0] * len(stage) + [o.id for o in scene.objects], int)
 
 
+def face_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "f 3"]:
+    """Outward normals of faces, as long as twice their area."""
+    a, b, c = np.moveaxis(vertices[faces], 1, 0)
+    return np.cross(b - a, c - a)
+
+
 def corner_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "f 3 3"]:
     """Unit normals of every face's corners: smooth over texture seams, sharp over creases."""
-    a, b, c = np.moveaxis(vertices[faces], 1, 0)
-    weighted = np.cross(b - a, c - a)
+    weighted = face_normals(vertices, faces)
     flat = weighted / np.maximum(np.linalg.norm(weighted, axis=-1, keepdims=True), 1e-30)
     _, place = np.unique(vertices, axis=0, return_inverse=True)
     corner = place.ravel()[faces]
@@ -210,9 +217,9 @@ def corner_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f
     return np.where(creased[..., None], flat[:, None], smooth)
 
 
-def _light(normals: np.ndarray, rays: np.ndarray, shading: Shading) -> np.ndarray:
+def _light(normals: np.ndarray, seen_from_behind: np.ndarray, shading: Shading) -> np.ndarray:
     """Factor (n,) on the texture; surfaces are lit on the side that is seen."""
-    towards_eye = np.where(np.sum(normals * rays, axis=-1, keepdims=True) > 0, -normals, normals)
+    towards_eye = np.where(seen_from_behind[:, None], -normals, normals)
     sun = np.array(shading.sun_direction) / np.linalg.norm(shading.sun_direction)
     factor = shading.base + shading.sky * towards_eye[:, 1] + shading.sun * np.maximum(towards_eye @ sun, 0)
     return np.clip(factor, *shading.limits)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter
 
 from scene3d.rays import Hits, RayMesh
-from scene3d.render import corner_normals
+from scene3d.render import corner_normals, face_normals
 from scene3d.shadow import FloorShadow, floor_shadow
 from scene3d.synthetic.layout import Item
 from scene3d.synthetic.patterns import Pattern
@@ -83,7 +83,8 @@ def _lit(layer: Layer, blockers: RayMesh, lamps: tuple[Lamp, ...], eye: np.ndarr
     rotation = layer.world_from_layer[:3, :3]
     points = local @ rotation.T + layer.world_from_layer[:3, 3]
     normals = np.einsum("nk,nkj->nj", bary, corner_normals(layer.vertices, layer.faces)[triangle]) @ rotation.T
-    normals = np.where(np.sum(normals * (eye - points), axis=1, keepdims=True) < 0, -normals, normals)
+    outward = face_normals(layer.vertices, layer.faces)[triangle] @ rotation.T
+    normals = np.where(np.sum(outward * (eye - points), axis=1, keepdims=True) < 0, -normals, normals)
     light = AMBIENT * (0.8 + 0.2 * normals[:, 1])
     if contact is not None:
         light *= 1 - np.where(np.abs(points[:, 1]) < contact.tolerance, contact.at(points), 0.0)

@@ -14,6 +14,9 @@ from scene3d.synthetic.lighting import Layer, lit_colours, random_lights
 from scene3d.synthetic.shell import make_shell
 from scene3d.types import Pose, Support
 
+LENS_PX = 0.5
+"""Blur of a sharp lens: outlines are not jagged, and mix colours as in a photo."""
+
 
 @dataclass(frozen=True)
 class RoomObject:
@@ -101,11 +104,12 @@ def _compose(
     z = np.stack([layer.hits.z for layer in layers])
     nearest = z.argmin(axis=0)
     rgb = np.take_along_axis(np.stack(colours), nearest[None, ..., None], axis=0)[0]
-    rgb = gaussian_filter(rgb, (0.5, 0.5, 0))  # a sharp lens: half a pixel, so that outlines are not jagged
+    rgb = _through_lens(rgb, np.ones(rgb.shape[:2], bool))
     rgb = rgb + rng.normal(0, 1.2, rgb.shape)  # a good phone's noise in daylight: about 1 grey level
     rgb = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
     amodal = z[1:] < np.inf
-    alone = np.stack([np.dstack([c, np.where(m, 255, 0)]) for c, m in zip(colours[1:], amodal, strict=True)])
+    seen = [np.where(m[..., None], _through_lens(c, m), 0) for c, m in zip(colours[1:], amodal, strict=True)]
+    alone = np.stack([np.dstack([c, np.where(m, 255, 0)]) for c, m in zip(seen, amodal, strict=True)])
     return Room(
         seed=seed,
         photo=Photo(rgb=rgb, name=f"room_{seed:04d}", sha256=hashlib.sha256(rgb.tobytes()).hexdigest()),
@@ -119,10 +123,16 @@ def _compose(
         ),
         amodal=amodal,
         alone=np.clip(np.rint(alone), 0, 255).astype(np.uint8),
-        empty=np.clip(np.rint(colours[0]), 0, 255).astype(np.uint8),
+        empty=np.clip(np.rint(_through_lens(colours[0], np.isfinite(z[0]))), 0, 255).astype(np.uint8),
         objects=tuple(_truth(item, items) for item in items),
         order=_order(items, z[1:]),
     )
+
+
+def _through_lens(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The colours (h, w, 3) of a mask as the lens blurs them, nothing from outside mixed in."""
+    weight = gaussian_filter(mask.astype(float), LENS_PX)[..., None]
+    return gaussian_filter(rgb * mask[..., None], (LENS_PX, LENS_PX, 0)) / np.maximum(weight, 1e-6)
 
 
 def _truth(item: Item, items: list[Item]) -> RoomObject:
