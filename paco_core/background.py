@@ -27,10 +27,13 @@ class BackgroundConfig:
     """Edges of objects shine this far into the background …"""
     margin_diagonal: float = 0.006
     """… or this share of the photo's diagonal: drawn masks are a few px off."""
-    shadow_diagonal: float = 0.06
+    shadow_diagonal: float = 0.08
     """Cast shadows are looked for this far from an object, as a share of the diagonal; 0: shadows stay."""
     shadow_ratio: float = 0.72
     """Darker than this share of the surface that surrounds it: shadow."""
+    island_share: float = 0.01
+    """Pieces of background that the hole encloses go too when smaller than this share of the photo: they lie in shadow, and
+    would stay as ghosts of what enclosed them."""
 
 
 def fill_background(
@@ -51,6 +54,7 @@ def fill_background(
         return Background(photo.rgb.copy(), taken, "photo")
     hole = dilate(taken, max(config.margin_px, config.margin_diagonal * float(np.hypot(*photo.hw))))
     hole |= cast_shadows(photo.rgb, hole, config)
+    hole |= islands(hole, config.island_share)
     try:
         filled, method = filler.fill(photo.rgb, hole), filler.name
         if filled.shape != photo.rgb.shape:
@@ -68,6 +72,17 @@ def paste_mask(canvas: Bool[np.ndarray, "h w"], complete_object: CompleteObject)
     h, w = canvas.shape
     rows, cols = slice(max(y0, 0), min(y1, h)), slice(max(x0, 0), min(x1, w))
     canvas[rows, cols] |= complete_object.amodal[rows.start - y0 : rows.stop - y0, cols.start - x0 : cols.stop - x0]
+
+
+def islands(hole: Bool[np.ndarray, "h w"], share: float) -> Bool[np.ndarray, "h w"]:
+    """Small pieces of what is not hole, unless they touch the photo's border."""
+    parts, count = ndimage.label(~hole)  # pyright: ignore[reportGeneralTypeIssues]
+    size = np.bincount(parts.ravel(), minlength=count + 1)
+    small = size < share * hole.size
+    small[0] = False
+    for edge in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
+        small[edge] = False
+    return small[parts]
 
 
 def cast_shadows(
@@ -89,9 +104,11 @@ def cast_shadows(
     if not far.any():
         return nothing
     lit = membrane(luma[..., None], far)[..., 0]
-    dark = (luma < config.shadow_ratio * lit) & ~small & ~far & _at_foot(small)
-    touching = ndimage.binary_propagation(small & ndimage.binary_dilation(dark), mask=dark | small) & dark
-    grown = ndimage.binary_dilation(touching, iterations=2) & ~far
+    near = ~small & ~far & _at_foot(small)
+    dark, dim = (near & (luma < ratio * lit) for ratio in (config.shadow_ratio, config.shadow_ratio**0.5))
+    core = ndimage.binary_propagation(small & ndimage.binary_dilation(dark), mask=dark | small) & dark
+    shadow = ndimage.binary_propagation(core, mask=dim)  # hysteresis: half-shadow belongs to the shadow that it touches
+    grown = ndimage.binary_dilation(shadow, iterations=2) & ~far
     return np.repeat(np.repeat(grown, step, 0), step, 1)[: hole.shape[0], : hole.shape[1]] & ~hole
 
 

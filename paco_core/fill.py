@@ -18,7 +18,7 @@ STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 def neighbour_pairs(
     inside: Bool[np.ndarray, "h w"],
 ) -> list[tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]]:
-    """For each of ``STEPS``: flat indices of pixels inside, and of their neighbour there (pairs leaving the picture are left out)."""
+    """For each of ``STEPS``: flat indices of pixels inside and of their neighbour there; pairs that leave the picture are left out."""
     h, w = inside.shape
     ys, xs = np.nonzero(inside)
     pairs = []
@@ -32,22 +32,22 @@ def neighbour_pairs(
 def conjugate_gradient(
     A: sparse.csr_matrix, b: Float[np.ndarray, "m c"], x: Float[np.ndarray, "m c"], steps: int, tolerance: float = 1e-3
 ) -> Float[np.ndarray, "m c"]:
-    """Jacobi-preconditioned conjugate gradients, all columns at once; stops when every residual is under ``tolerance``.
+    """Jacobi-preconditioned conjugate gradients, all columns at once; stops when residuals are under ``tolerance`` (rms).
 
     Source: Hestenes & Stiefel 1952; the preconditioner is the diagonal of ``A``.
     """
     inverse_diagonal = 1 / A.diagonal()[:, None]
     r = b - A @ x
     z = inverse_diagonal * r
-    p, rz = z, (r * z).sum(0)
+    p, rz = z, np.einsum("mc,mc->c", r, z)
     for _ in range(steps):
-        if np.abs(r).max() < tolerance:
+        if rz.max() < tolerance**2 * len(b):
             break
         Ap = A @ p
-        step = rz / np.maximum((p * Ap).sum(0), 1e-20)
+        step = rz / np.maximum(np.einsum("mc,mc->c", p, Ap), 1e-20)
         x, r = x + step * p, r - step * Ap
         z = inverse_diagonal * r
-        rz, old = (r * z).sum(0), rz
+        rz, old = np.einsum("mc,mc->c", r, z), rz
         p = z + rz / np.maximum(old, 1e-20) * p
     return x
 

@@ -1,7 +1,7 @@
 """Copied pixels joined without visible seams: a smooth correction found in the gradient domain."""
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int, UInt8
+from jaxtyping import Bool, Float32, Int
 from scipy import sparse
 
 from paco_core.fill import conjugate_gradient, neighbour_pairs
@@ -14,35 +14,43 @@ STEPS_MAX = 60
 
 
 def seam_correction(
-    rgb: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"], at: Int[np.ndarray, "h w"]
+    colours: Float32[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"], at: Int[np.ndarray, "h w"]
 ) -> Float32[np.ndarray, "h w 3"]:
-    """What to add to ``rgb[at]`` so that the gradients in the hole are those of the sources; zero outside the hole.
+    """What to add to the copies so that gradients in the hole are those of the sources; zero outside the hole.
 
-    ``at`` are flat indices: the source of every hole pixel, itself elsewhere. Screened Poisson equation: Pérez et al., "Poisson image
-    editing", SIGGRAPH 2003, equation 7; the gradient across a seam is the mean of what both sides' sources show there.
+    ``at`` are flat indices: the source of every hole pixel, itself elsewhere. Screened Poisson equation: Pérez et al.,
+    "Poisson image editing", SIGGRAPH 2003, equation 7; the gradient across a seam is the mean of what both sides' sources show there.
     """
-    h, w = hole.shape
     n = int(hole.sum())
     row_of = np.full(hole.size, -1, np.int64)
     row_of[hole.ravel()] = np.arange(n)
-    colours, flat_at = rgb.reshape(-1, 3), at.ravel()
+    flat, flat_at = colours.reshape(-1, 3), at.ravel()
     b, diagonal = np.zeros((n, 3), np.float32), np.full(n, SCREEN, np.float32)
     rows, cols = [], []
     for p, q in neighbour_pairs(hole):
-        mine = (flat_at[p] + (q - p)).clip(0, hole.size - 1)  # what lies beside p's source
-        yours = (flat_at[q] - (q - p)).clip(0, hole.size - 1)
-        cp, cq = (colours[flat_at[i]].astype(np.float32) for i in (p, q))
-        inside = row_of[q] >= 0
-        seen = colours[mine] - cp
-        seen[inside] = (seen[inside] + cq[inside] - colours[yours[inside]]) / 2
-        i = row_of[p]
-        diagonal[i] += 1
-        b[i] += (cq - cp) - seen  # Σ_q (c_p − c_q) = Σ_q (step that the copy shows − step that it should show)
+        i, j = row_of[p], row_of[q]
+        inside = j >= 0
+        diagonal[i] += 1  # each pixel occurs once per direction
+        b[i] += _excess_step(flat, flat_at, p, q, inside)  # Σ_q (c_p − c_q) = Σ_q (step shown − step wanted)
         rows.append(i[inside])
-        cols.append(row_of[q[inside]])
+        cols.append(j[inside])
     r, c = np.concatenate(rows), np.concatenate(cols)
     links = sparse.csr_matrix((np.full(len(r), -1, np.float32), (r, c)), shape=(n, n))
-    A = (links + sparse.diags_array(diagonal)).tocsr()
-    out = np.zeros((*hole.shape, 3), np.float32)
-    out[hole] = conjugate_gradient(A, b, np.zeros_like(b), STEPS_MAX, 0.05)
+    out = np.zeros_like(colours)
+    out[hole] = conjugate_gradient((links + sparse.diags_array(diagonal)).tocsr(), b, np.zeros_like(b), STEPS_MAX, 0.05)
     return out
+
+
+def _excess_step(
+    flat: Float32[np.ndarray, "n 3"],
+    at: Int[np.ndarray, " n"],
+    p: Int[np.ndarray, " m"],
+    q: Int[np.ndarray, " m"],
+    inside: Bool[np.ndarray, " m"],
+) -> Float32[np.ndarray, "m 3"]:
+    """The step from p to q that the copies show, less the one that the sources show (mean of both where q is in the hole too)."""
+    at_p, at_q, shift = at[p], at[q], q - p
+    shown = flat[at_q] - flat[at_p]
+    wanted = flat[(at_p + shift).clip(0, len(flat) - 1)] - flat[at_p]
+    wanted_q = flat[at_q] - flat[(at_q - shift).clip(0, len(flat) - 1)]
+    return shown - np.where(inside[:, None], (wanted + wanted_q) / 2, wanted)
