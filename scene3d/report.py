@@ -1,0 +1,184 @@
+"""What a person looks at after a run: one picture sheet (``report.png``) and one page (``report.html``)."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image
+
+from paco_core.files import write_atomic
+from paco_core.types import CompleteObject, Deocclusion
+from scene3d.render import SceneRenderer, orbit_camera
+from scene3d.report_html import page
+from scene3d.report_pictures import draw_depth, draw_graph, draw_masks, draw_object
+from scene3d.report_sheet import sheet
+from scene3d.report_types import Figure, ObjectEntry, Report, StageEntry
+from scene3d.scene import object_folder
+from scene3d.types import PlacedObject, Scene
+
+VIEWS_DEG = (-30.0, 0.0, 30.0)
+VIEW_PX = 640
+"""Long side of the rendered views: twice what a phone shows."""
+FIGURE_PX = 900
+"""Long side of embedded pictures: a page of a 50-megapixel photo stays small enough to send."""
+OBJECT_PX = 240
+GRAPH_PX = 620
+
+
+def write_report(
+    deocclusion: Deocclusion,
+    scene: Scene,
+    timings: dict[str, tuple[str, float]],
+    folder: Path,
+    *,
+    peak_memory_gb: float | None = None,
+) -> None:
+    """Write ``report.png`` and ``report.html`` into ``folder``.
+
+    ``timings`` maps a stage to its method and its seconds. Raises ``BadInput`` when the folder can't be written.
+    """
+    report = build_report(deocclusion, scene, timings, peak_memory_gb)
+    write_atomic(folder / "report.png", _png(sheet(report)))
+    write_atomic(folder / "report.html", page(report).encode())
+
+
+def build_report(
+    deocclusion: Deocclusion,
+    scene: Scene,
+    timings: dict[str, tuple[str, float]],
+    peak_memory_gb: float | None = None,
+) -> Report:
+    """Everything that a report shows, as pictures and texts."""
+    photo, depth = deocclusion.photo, deocclusion.depth
+    placed = {item.id: item for item in scene.objects}
+    names = dict(zip(deocclusion.segmentation.ids, deocclusion.segmentation.names, strict=True))
+    return Report(
+        title=photo.name,
+        facts=_facts(deocclusion, scene, timings, peak_memory_gb),
+        views=_views(scene),
+        figures=(
+            _figure(photo.rgb, "Photo"),
+            _figure(draw_masks(photo, deocclusion.segmentation), "Masks"),
+            _figure(draw_depth(depth), f"Depth: {_depth_text(deocclusion)}"),
+            _figure(deocclusion.background.rgb, f"Background without objects ({deocclusion.background.method})"),
+        ),
+        graph=Figure(draw_graph(deocclusion.occlusion, names, GRAPH_PX), _graph_text(deocclusion)),
+        objects=tuple(_entry(item, placed.get(item.id), scene) for item in deocclusion.objects),
+        metric=scene.metric,
+        stages=tuple(StageEntry(stage, method, seconds) for stage, (method, seconds) in timings.items()),
+        fallbacks=_fallbacks(deocclusion, scene),
+    )
+
+
+def _view_caption(degrees: float) -> str:
+    if degrees == 0:
+        return "Scene, from the photo's camera"
+    return f"Scene, {abs(degrees):.0f}° to the {'right' if degrees > 0 else 'left'}"
+
+
+def _views(scene: Scene) -> tuple[Figure, ...]:
+    renderer = SceneRenderer(scene)
+    scale = VIEW_PX / max(scene.camera.width, scene.camera.height)
+    hw = max(1, round(scene.camera.height * scale)), max(1, round(scene.camera.width * scale))
+    figures = []
+    for degrees in VIEWS_DEG:
+        view = renderer.render(scene.camera, orbit_camera(scene, degrees), hw=hw, supersample=2)
+        figures.append(Figure(Image.fromarray(view.rgb), _view_caption(degrees)))
+    return tuple(figures)
+
+
+def _figure(picture: Image.Image | UInt8[np.ndarray, "h w 3"], caption: str) -> Figure:
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    scale = FIGURE_PX / max(image.size)
+    if scale < 1:
+        image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+    return Figure(image, caption)
+
+
+def _depth_text(deocclusion: Deocclusion) -> str:
+    depth = deocclusion.depth
+    if not depth.valid.any():
+        return f"{depth.source}, {depth.kind}, no valid pixel"
+    near, far = np.quantile(depth.z[depth.valid], [0.02, 0.98])
+    unit = f"{near:.2g} to {far:.2g} m" if depth.kind == "metric" else "no unit"
+    return f"{depth.source}, {depth.kind} ({unit}; warm is near)"
+
+
+def _graph_text(deocclusion: Deocclusion) -> str:
+    dropped = len(deocclusion.occlusion.dropped)
+    cut = f"; {dropped} dashed {'edges were' if dropped > 1 else 'edge was'} cut to break a cycle" if dropped else ""
+    return f"Who hides whom: arrows from front to behind{cut}"
+
+
+def _facts(
+    deocclusion: Deocclusion, scene: Scene, timings: dict[str, tuple[str, float]], peak_memory_gb: float | None
+) -> tuple[tuple[str, str], ...]:
+    layers = max(deocclusion.occlusion.layers, default=-1) + 1
+    facts = [
+        ("objects", f"{len(scene.objects)} in {layers} layers"),
+        ("scale", f"{'metric' if scene.metric else 'a guess, not metric'} ({scene.scale_source})"),
+        ("camera", f"{scene.camera.width}×{scene.camera.height} px, {scene.camera.source}"),
+        ("gravity", scene.gravity_source),
+        ("time", f"{sum(seconds for _, seconds in timings.values()):.1f} s"),
+    ]
+    if peak_memory_gb is not None:
+        facts.append(("memory", f"{peak_memory_gb:.1f} GB at most"))
+    return tuple(facts)
+
+
+def _entry(item: CompleteObject, placed: PlacedObject | None, scene: Scene) -> ObjectEntry:
+    plain, marked = (draw_object(item, OBJECT_PX, marked=mark) for mark in (False, True))
+    shown = {"id": item.id, "name": item.name, "layer": item.layer, "plain": plain, "marked": marked}
+    invented = f"{100 * item.hidden_fraction:.0f} %"
+    completed = f"{item.mask_method}, {item.fill_method}"
+    if placed is None:
+        lost = ("-", "-", "-", "not placed", "-", "-", "-")
+        return ObjectEntry(**shown, invented=invented, completion=completed, **dict(zip(_PLACED, lost, strict=True)))
+    texts = (
+        " × ".join(f"{side:.2f}" for side in placed.size_m),
+        _support_text(placed, scene),
+        placed.lift_method,
+        placed.fallback or item.fallback or "",
+        f"{placed.iou_visible:.2f}",
+        f"{placed.pose_confidence:.2f}",
+        ", ".join(step.name for step in placed.steps if step.kept) or "none",
+    )
+    return ObjectEntry(**shown, invented=invented, completion=completed, **dict(zip(_PLACED, texts, strict=True)))
+
+
+_PLACED = ("size", "support", "lift", "fallback", "iou", "confidence", "kept_steps")
+
+
+def _support_text(placed: PlacedObject, scene: Scene) -> str:
+    carriers = {item.id: item.name for item in scene.objects}
+    if placed.support == "object" and placed.support_id is not None:
+        return f"on {carriers.get(placed.support_id, placed.support_id)}"
+    return placed.support
+
+
+def _fallbacks(deocclusion: Deocclusion, scene: Scene) -> tuple[str, ...]:
+    flat = [f"{item.name}: {item.fallback}" for item in deocclusion.objects if item.fallback]
+    return (*flat, *(f"{item.name}: {item.fallback}" for item in scene.objects if item.fallback))
+
+
+def write_object_images(deocclusion: Deocclusion, folder: Path) -> None:
+    """``background.png``, and per object ``rgba.png`` (complete), ``amodal.png`` and ``generated.png`` (masks: what it is,
+    what of it was invented) in ``objects/<id>_<name>/``. Raises ``BadInput`` when the folder can't be written.
+    """
+    write_atomic(folder / "background.png", _png(Image.fromarray(deocclusion.background.rgb)))
+    for item in deocclusion.objects:
+        place = folder / "objects" / object_folder(item.id, item.name)
+        write_atomic(place / "rgba.png", _png(Image.fromarray(item.rgba)))
+        write_atomic(place / "amodal.png", _png(_mask_picture(item.amodal)))
+        write_atomic(place / "generated.png", _png(_mask_picture(item.generated)))
+
+
+def _mask_picture(mask: Bool[np.ndarray, "h w"]) -> Image.Image:
+    return Image.fromarray(np.where(mask, 255, 0).astype(np.uint8))
+
+
+def _png(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
