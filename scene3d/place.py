@@ -6,7 +6,7 @@ The order of the steps follows the frames: crop-camera correction and same-pixel
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -17,13 +17,20 @@ from paco_core.types import CompleteObject, Deocclusion
 from scene3d import contact
 from scene3d.contact import Resting
 from scene3d.rays import RayMesh
-from scene3d.silhouette import Fit, Target, depth_ratio, fit_of, make_target
-from scene3d.transforms import apply, rotation_between, similarity, world_axes_in_camera, wxyz_from_rotation
+from scene3d.silhouette import WORST_DEPTH, Fit, Target, depth_ratio, fit_of, make_target
+from scene3d.transforms import rotation_between, similarity, world_axes_in_camera, wxyz_from_rotation
 from scene3d.types import Ground, LiftedMesh, LiftInput, PlacedObject, PlacementStep, Pose, TexturedMesh
 
 log = logging.getLogger(__name__)
 
 Matrix = Float[np.ndarray, "4 4"]
+
+TOUCHING = 0.2
+"""Of the gap that costs the full contact weight: 1 cm with metric depth. Nearer than this there is nothing to move."""
+MAX_STRETCH = 2.5
+"""An object of which the photo shows less than two fifths of the height is not guessed down to the floor."""
+STRETCH_LOSS = 0.02
+"""Silhouette that a stretched base may cost: it has to disappear behind what hides it."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,9 @@ class PlaceConfig:
     """Pattern-search steps, share of the object's size."""
     min_gain: float = 1e-4
     """Energy that a step must save: below this it is noise of the raster."""
-    contact_weight: float = 0.5
-    """Of a gap of ``contact_gap_m`` (metric) or ``contact_gap_share`` of the height, in the energy (`notes` b.8)."""
+    contact_weight: float = 0.2
+    """Of a gap of ``contact_gap_m`` (metric) or ``contact_gap_share`` of the height, in the energy: what touches may cost as much
+    as three noise levels of depth, not more; else the object stands on something that nobody masked."""
     contact_gap_m: float = 0.05
     contact_gap_share: float = 0.05
 
@@ -68,8 +76,8 @@ def place(
 ) -> tuple[tuple[PlacedObject, ...], float, str]:
     """Place every lifted object. Returns (objects, metres per depth unit, where that scale comes from).
 
-    ``guess_scale`` is asked only for relative depth: it gets (name, height, width) of every object and the camera's height, all in
-    depth units, and answers with metres per unit and a phrase.
+    ``guess_scale`` is asked only for relative depth: it gets (name, height, width) of every object and the camera's height,
+    all in depth units, and answers with metres per unit and a phrase.
     """
     drafts = []
     for k, (obj, item, mesh) in enumerate(zip(deocclusion.objects, inputs, lifted, strict=True)):
@@ -156,7 +164,8 @@ def _moves(pose: Matrix, step: float) -> list[Matrix]:
 
 def _rest(drafts: list[_Draft], deocclusion: Deocclusion, ground: Ground, config: PlaceConfig) -> None:
     """Decide what carries each object and bring it there, carriers before what they carry."""
-    by_masks = find_carriers(deocclusion.segmentation, find_feet(deocclusion.segmentation))
+    feet = find_feet(deocclusion.segmentation)
+    by_masks = find_carriers(deocclusion.segmentation, feet)
     metric = _metric(deocclusion)
     if metric:  # lowest first: whatever carries is below what it carries
         order = sorted(drafts, key=lambda d: contact.base_height(d.mesh, d.pose, ground))
@@ -165,6 +174,9 @@ def _rest(drafts: list[_Draft], deocclusion: Deocclusion, ground: Ground, config
     settled: dict[int, _Draft] = {}
     for draft in order:
         draft.resting = _find_support(draft, settled, by_masks, ground, metric)
+        over_another = feet[draft.obj.id].below > 0
+        if over_another and draft.resting.kind == ("background" if metric else "floor"):
+            _stretch(draft, ground)
         if draft.resting.kind != "background":
             _touch(draft, draft.resting.height, ground, metric, config)
         settled[draft.obj.id] = draft
@@ -225,6 +237,28 @@ def _touch(draft: _Draft, support: float, ground: Ground, metric: bool, config: 
     draft.steps.append(PlacementStep(name, kept, before, fit.energy))
     if kept:
         draft.pose, draft.fit = pose, fit
+    elif abs(base - support) > TOUCHING * unit:
+        draft.resting = Resting("background", None, base)
+
+
+def _stretch(draft: _Draft, ground: Ground) -> None:
+    """Lengthen an object whose foot is hidden by another one down to the floor, if that stays out of sight."""
+    base = contact.base_height(draft.mesh, draft.pose, ground)
+    tall = contact.extent_height(draft.mesh, draft.pose, ground)
+    factor = 1 + base / tall
+    if not 1.0 < factor <= MAX_STRETCH:
+        return
+    vertices = draft.lifted.mesh.vertices.copy()
+    top = vertices[:, 1].max()
+    vertices[:, 1] = top - (top - vertices[:, 1]) * factor
+    mesh = RayMesh(vertices, draft.lifted.mesh.faces)
+    fit = fit_of(draft.target, mesh, draft.pose)
+    kept = fit.energy < draft.fit.energy + STRETCH_LOSS
+    draft.steps.append(PlacementStep("stretched to the floor behind its occluder", kept, draft.fit.energy, fit.energy))
+    if kept:
+        longer = replace(draft.lifted.mesh, vertices=vertices)
+        draft.lifted, draft.mesh, draft.fit = replace(draft.lifted, mesh=longer), mesh, fit
+        draft.resting = Resting("floor", None, 0.0)
 
 
 def _width(draft: _Draft) -> float:
@@ -253,7 +287,7 @@ def _finished(draft: _Draft, ground: Ground, metres: float) -> PlacedObject:
         support=resting.kind,
         support_id=resting.carrier,
         iou_visible=draft.fit.iou,
-        pose_confidence=float(draft.fit.iou * (1 - 10 * draft.fit.depth) * (0.5 + 0.5 * visible)),
+        pose_confidence=float(draft.fit.iou * (1 - min(draft.fit.depth / WORST_DEPTH, 1.0)) * (0.5 + 0.5 * visible)),
         steps=tuple(draft.steps),
         lift_method=draft.lifted.method,
         flat=draft.lifted.flat,

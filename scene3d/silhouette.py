@@ -18,8 +18,11 @@ HIDDEN_WEIGHT = 0.3
 """The completed outline under an occluder is a guess: it counts, but less than what is seen."""
 BAND_WEIGHT = 0.25
 """Pixels on the outline itself are half covered: masks are no better than that."""
-DEPTH_TRUNCATION = 0.05
-"""Relative depth residuals above 5 % are outliers (MoGe's truncated L1)."""
+DEPTH_NOISE = 0.02
+"""Standard deviation of good metric depth, relative: a residual of this size says nothing, one of three times as much a lot."""
+DEPTH_TRUNCATION = 0.15
+"""Relative depth residuals above 15 % are outliers."""
+WORST_DEPTH = (DEPTH_TRUNCATION / DEPTH_NOISE) ** 2
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,12 @@ class Fit:
     iou: float
     """Weighted IoU of the silhouette, don't-care pixels excluded."""
     depth: float
-    """Mean truncated relative depth residual on common pixels, 0 … ``DEPTH_TRUNCATION``."""
+    """Mean squared truncated relative depth residual on common pixels, in units of the noise; 0 without metric depth."""
 
     @property
     def energy(self) -> float:
-        """``1 − IoU + 2 · depth residual`` (`notes` b.6)."""
-        return 1 - self.iou + 2 * self.depth
+        """``1 − IoU + 0.02 · depth``: a depth residual of one noise level costs as much as 2 % of the silhouette."""
+        return 1 - self.iou + DEPTH_NOISE * self.depth
 
 
 def make_target(
@@ -88,7 +91,7 @@ def make_target(
 def fit_of(target: Target, mesh: RayMesh, camera_from_mesh: Float[np.ndarray, "4 4"]) -> Fit:
     """Render the posed mesh into the target's raster and compare."""
     if (apply(camera_from_mesh, mesh.vertices)[:, 2] <= 1e-6).any():
-        return Fit(0.0, DEPTH_TRUNCATION)
+        return Fit(0.0, WORST_DEPTH)
     hits = mesh.render(target.K, camera_from_mesh, target.hw)
     covered = hits.mask
     both = float((target.weight * (covered & target.cover)).sum())
@@ -96,7 +99,8 @@ def fit_of(target: Target, mesh: RayMesh, camera_from_mesh: Float[np.ndarray, "4
     common = covered & np.isfinite(target.z)
     if np.isfinite(target.z).any():
         residual = np.abs(hits.z[common] - target.z[common]) / target.z[common]
-        depth = float(np.minimum(residual, DEPTH_TRUNCATION).mean()) if common.sum() >= 5 else DEPTH_TRUNCATION
+        squared = (np.minimum(residual, DEPTH_TRUNCATION) / DEPTH_NOISE) ** 2
+        depth = float(squared.mean()) if common.sum() >= 5 else WORST_DEPTH
     else:
         depth = 0.0
     return Fit(both / max(either, 1e-9), depth)
@@ -127,9 +131,9 @@ def _on_photo(mask: Bool[np.ndarray, "ch cw"], obj: CompleteObject, box: tuple[i
 
 def _shrink(mask: Bool[np.ndarray, "h w"], box: tuple[int, int, int, int], hw: tuple[int, int]) -> Float32[np.ndarray, "th tw"]:
     """Share of each raster cell that the mask covers (box may leave the image: nothing there)."""
-    x0, y0, x1, y1 = box
-    sampled = _pick(mask.astype(np.float32), box, hw)
-    return sampled if (x1 - x0) <= 2 * hw[1] else _pick(ndi.uniform_filter(mask.astype(np.float32), (x1 - x0) // hw[1]), box, hw)
+    cell = (box[2] - box[0]) // hw[1]
+    image = mask.astype(np.float32)
+    return _pick(image if cell <= 2 else ndi.uniform_filter(image, cell), box, hw)
 
 
 def _pick(image: Float32[np.ndarray, "h w"], box: tuple[int, int, int, int], hw: tuple[int, int]) -> Float32[np.ndarray, "th tw"]:
