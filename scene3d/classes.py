@@ -28,6 +28,8 @@ class Traits:
     size_m: float | None = None
     """Typical size in metres, see ``size_axis``."""
     size_axis: Literal["height", "width", "longest"] = "longest"
+    fill: float = 0.3
+    """Containers: depth of the contents (or the bottom) below the rim over the height, where the photo shows no edge of them."""
 
     @property
     def flat(self) -> bool:
@@ -73,13 +75,13 @@ _TABLE: tuple[tuple[str, Traits], ...] = (
         "cup|mug|coffee cup|tea cup|teacup|coffee mug|paper cup|espresso cup",
         Traits("container", BOTH, size_m=0.09, size_axis="height"),
     ),
-    ("glass|tumbler|drinking glass|beaker", Traits("container", BOTH, size_m=0.13, size_axis="height")),
-    ("bowl|serving bowl|dish|basin|wash basin", Traits("container", BOTH, size_m=0.20, size_axis="width")),
-    ("pot|pan|saucepan|wok|casserole|cauldron", Traits("container", BOTH, size_m=0.22, size_axis="width")),
+    ("glass|tumbler|drinking glass|beaker", Traits("container", BOTH, fill=0.4, size_m=0.13, size_axis="height")),
+    ("bowl|serving bowl|dish|basin|wash basin", Traits("container", BOTH, fill=0.8, size_m=0.20, size_axis="width")),
+    ("pot|pan|saucepan|wok|casserole|cauldron", Traits("container", BOTH, fill=0.8, size_m=0.22, size_axis="width")),
     (
         "bucket|pail|planter|flowerpot|flower pot|plant pot|dustbin|wastebasket|trash can|bin|"
         "basket",
-        Traits("container", BOTH, size_m=0.30, size_axis="height"),
+        Traits("container", BOTH, fill=0.8, size_m=0.30, size_axis="height"),
     ),
     ("plate|dinner plate", Traits("round flat", BOTH, 0.02, 0.07, 0.26, "width")),
     ("saucer", Traits("round flat", BOTH, 0.025, 0.09, 0.15, "width")),

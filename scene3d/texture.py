@@ -7,9 +7,10 @@ from jaxtyping import Bool, Float, Float64, Int, UInt8
 from scipy import ndimage as ndi
 
 from scene3d.atlas import GUTTER, Atlas, bleed, face_normals, unwrap
-from scene3d.relief.fields import Field2D, Outline, fill_outwards
+from scene3d.relief.fields import Field2D, Outline, edt, fill_outwards
 from scene3d.relief.raster import cover, depth_buffer
 from scene3d.relief.view import View
+from scene3d.relief.volume import Twin
 from scene3d.types import TexturedMesh
 
 BLURS = (0.012, 0.03, 0.07)
@@ -38,7 +39,7 @@ def paint(
     rgba: UInt8[np.ndarray, "s s 4"],
     outline: Outline,
     view: View,
-    symmetries: tuple[Float64[np.ndarray, "4 4"], ...] = (),
+    twins: tuple[Twin, ...] = (),
     config: TextureConfig = TextureConfig(),
 ) -> TexturedMesh:
     """Texture a closed mesh (work frame) from its crop. Vertices come back in the work frame, cut along seams."""
@@ -48,7 +49,7 @@ def paint(
     px_per_unit = view.focal_px / view.distance
     atlas = unwrap(vertices, faces, uv, front, maybe, px_per_unit, config.max_size)
     photo = clean_photo(rgba, outline.mask, outline.side_px)
-    colors = _Continuation(photo, outline, view, surface, symmetries)
+    colors = _Continuation(photo, outline, view, surface, twins)
     texture = _bake(atlas, vertices[atlas.source], photo[0], colors)
     return TexturedMesh(vertices[atlas.source], atlas.faces, atlas.texel / atlas.size, texture)
 
@@ -67,9 +68,7 @@ def _shown(
 ) -> tuple[Bool[np.ndarray, "f"], Bool[np.ndarray, "f"]]:
     """Faces that the photo shows, and those that it nearly shows (for smoothing the border between the two)."""
     middle = vertices[faces].mean(axis=1)
-    e = np.radians(view.elevation_deg)
-    eye = view.distance * np.array([0.0, np.sin(e), np.cos(e)])
-    sight = eye - middle
+    sight = view.distance * view.toward - middle
     facing = (face_normals(vertices, faces) * sight).sum(axis=1) / np.linalg.norm(sight, axis=1)
     uv, z = view.project(middle)
     full = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
@@ -88,9 +87,9 @@ def clean_photo(
     """
     rgb = rgba[..., :3].astype(np.float64) / 255
     edge = max(EDGE_PX, 0.004 * side_px)
-    inside = ndi.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    inside = edt(np.pad(mask, 1))[1:-1, 1:-1]
     core = inside > edge
-    thin = mask & ~(ndi.distance_transform_edt(~core) < 2 * edge + 1)  # parts that have no core keep their pixels
+    thin = mask & ~(edt(~core) < 2 * edge + 1)  # parts that have no core keep their pixels
     core = core | (thin & (inside >= ndi.maximum_filter(inside, 3)))
     clean = np.stack([fill_outwards(rgb[..., k], core) for k in range(3)], axis=-1)
     soft = np.stack([ndi.gaussian_filter(clean[..., k], edge) for k in range(3)], axis=-1)
@@ -116,9 +115,9 @@ class _Continuation:
         outline: Outline,
         view: View,
         surface: Field2D,
-        symmetries: tuple[np.ndarray, ...],
+        twins: tuple[Twin, ...],
     ) -> None:
-        self._levels, self._view, self._symmetries = photo[1], view, symmetries
+        self._levels, self._view, self._twins = photo[1], view, twins
         self._surface = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
         self._distance, self._px_per_unit = outline.distance, outline.side_px
         grid = outline.grid
@@ -129,22 +128,27 @@ class _Continuation:
         widest = ndi.grey_dilation(np.maximum(distance, 0), size=(9, 9))
         self._local = grid.with_values(fill_outwards(widest, outline.inside))
 
-    def __call__(self, points: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
-        """sRGB in [0, 1] of work points."""
-        uv, behind = self._look(points)
-        for twin in self._symmetries:
-            other_uv, other = self._look(points @ twin[:3, :3].T + twin[:3, 3])
-            better = (other < behind - 0.01) & (self._distance.at(other_uv) > -0.02)
-            uv, behind = np.where(better[:, None], other_uv, uv), np.where(better, other, behind)
+    def __call__(self, points: Float64[np.ndarray, "n 3"], normals: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
+        """sRGB in [0, 1] of work points with outward normals."""
+        uv, behind, doubt = self._look(points, normals)
+        for twin in self._twins:
+            other_uv, other, other_doubt = self._look(*twin(points, normals))
+            better = (other_doubt < doubt - 0.01) & (self._distance.at(other_uv) > -0.02)
+            uv = np.where(better[:, None], other_uv, uv)
+            behind, doubt = np.where(better, other, behind), np.where(better, other_doubt, doubt)
         move = np.minimum(0.9 * behind, 0.75 * self._local.at(uv)) * self._px_per_unit
         uv = uv + np.stack([f.at(uv) for f in self._inward], axis=1) * move[:, None]
         level = np.clip(behind / FULL_BLUR_DEPTH, 0, 1) * (len(self._levels) - 1) * 0.8
         return self._blend(uv, level)
 
-    def _look(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pixel of points and how far they lie behind what the photo shows there."""
+    def _look(self, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixel of points, how far they lie behind what the photo shows there, and the same with a malus for facing away.
+
+        The inner wall of a cup lies just before the outer one: only the normal tells that the photo shows the other side.
+        """
         uv, z = self._view.project(points)
-        return uv, np.maximum(self._surface.at(uv) - z - 0.012, 0)
+        behind = np.maximum(self._surface.at(uv) - z - 0.012, 0)
+        return uv, behind, behind + 0.2 * np.maximum(-normals @ self._view.toward, 0)
 
     def _blend(self, uv: np.ndarray, level: np.ndarray) -> np.ndarray:
         low = np.minimum(level.astype(int), len(self._levels) - 2)
@@ -179,5 +183,6 @@ def _bake(atlas: Atlas, points: np.ndarray, photo: np.ndarray, colors: _Continua
     texel, tri, weights = cover(atlas.texel[faces], size, size, grow=0.02)
     texel, first = np.unique(texel, return_index=True)
     hidden = (points[faces][tri[first]] * weights[first][:, :, None]).sum(axis=1)
-    out.reshape(-1, 3)[texel], known.reshape(-1)[texel] = colors(hidden), True
+    out.reshape(-1, 3)[texel] = colors(hidden, face_normals(points, faces)[tri[first]])
+    known.reshape(-1)[texel] = True
     return np.clip(np.round(bleed(out, known) * 255), 0, 255).astype(np.uint8)

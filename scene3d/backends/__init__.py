@@ -1,0 +1,1 @@
+"""Lifters: one adapter per file behind the Protocol of ``base``."""

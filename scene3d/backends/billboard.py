@@ -38,7 +38,8 @@ class BillboardLifter:
         uv = np.array(origin) + corners * step
         half = (FLAT_THICKNESS if flat else THICKNESS) * (np.ptp(uv[:, 0]) if not flat else side) / side / 2
         middle = view.lift_pixels(uv, spine_height(uv, view))
-        vertices = np.concatenate([middle + [0, 0, half], middle - [0, 0, half]])
+        outwards = np.array([0, 0, half])
+        vertices = np.concatenate([middle + outwards, middle - outwards])
         faces = _close(quads, len(corners))
         texture, texel = _texture(obj.rgba, mask, side, uv)
         mesh = TexturedMesh(vertices, faces, np.tile(texel, (2, 1)), texture)

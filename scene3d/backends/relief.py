@@ -27,6 +27,8 @@ MIN_DEPTH_OVER_WIDTH = 0.15
 """Less is a sticker (acceptance bound of the first scene)."""
 MAX_RESIDUAL = 0.05
 """A shape guessed from the outline must agree with metric depth to this (work units), or the measured relief is used."""
+SWELL = (1.0, 1.8, 3.5)
+"""A body that came out as a sticker is inflated again by these."""
 LEGGED_CAP = 0.10
 """Half thickness of chairs and tables without depth, work units: seats and tops are plates, not balloons."""
 THIN_SHARE = 0.06
@@ -64,26 +66,31 @@ class ReliefLifter:
         if depth is not None and depth_scale(depth, outline.mask) is None:
             depth = None
         solid = self._best(obj, outline, view, None if depth is None else depth.astype(np.float32), seed)
-        return finish(solid, obj.rgba, outline, view, self.config.texture)
+        return finish(solid, obj.rgba, outline, self.config.texture)
 
     def _best(self, obj: LiftInput, outline: Outline, view: View, depth: Float32[np.ndarray, "s s"] | None, seed: int) -> Solid3D:
-        """The first proposed shape that explains mask and depth; else the one with the best silhouette."""
-        tried: list[Solid3D] = []
+        """The first proposed shape that explains mask and depth; else the last, which is the most general."""
+        last: Solid3D | None = None
         reason = "no shape was proposed"
         for shape in self._proposals(obj, outline, view, depth, seed):
             try:
-                solid = build(shape, outline, view, depth, self.config.max_faces)
+                solid = build(shape, outline, depth, self.config.max_faces)
             except ObjectFailed as error:
                 reason = str(error)
                 continue
             log.debug("%s: %s iou %.3f residual %.3f", obj.name, shape.method, solid.iou, solid.residual)
-            fat = shape.flat or solid.depth_over_width >= MIN_DEPTH_OVER_WIDTH
-            if fat and solid.iou >= self.config.min_iou and solid.residual <= MAX_RESIDUAL:
+            if self._accepted(solid):
                 return solid
-            tried.append(solid)
-        if not tried:
+            last = solid
+        if last is None:
             raise ObjectFailed(f"{obj.name} could not be lifted: {reason}")
-        return max(tried, key=lambda s: s.iou - (0.5 if s.depth_over_width < MIN_DEPTH_OVER_WIDTH and not s.shape.flat else 0))
+        return last
+
+    def _accepted(self, solid: Solid3D) -> bool:
+        shape = solid.shape
+        min_iou = self.config.min_iou if shape.min_iou is None else shape.min_iou
+        fat = shape.flat or solid.depth_over_width >= MIN_DEPTH_OVER_WIDTH
+        return fat and solid.iou >= min_iou and solid.residual <= MAX_RESIDUAL
 
     def _proposals(
         self, obj: LiftInput, outline: Outline, view: View, depth: Float32[np.ndarray, "s s"] | None, seed: int
@@ -91,28 +98,33 @@ class ReliefLifter:
         """Shapes to try, the class's own first, the general ones last, thicker and thicker."""
         traits = traits_of(obj.name)
         cell = 1.0 / (self.config.thin_cells if _thin_parts(outline) else self.config.cells)
-        guess = _class_shape(traits, obj, outline, view, cell)
+        guess = _class_shape(traits, obj, outline, view, depth, cell)
         if guess is not None:
             yield guess
-        for swell in (1.0, 1.8, 3.5):
+        for swell in SWELL:
             if depth is not None:
                 yield relief_shape(outline, view, depth, cell, traits.symmetry, swell=swell, seed=seed)
+            elif traits.flat:
+                yield inflate(outline, view, cell, cap=max(0.5 * traits.thickness, cell), method="plate", flat=True)
+            elif traits.family == "legged":
+                yield inflate(outline, view, cell, cap=LEGGED_CAP, swell=swell, method="plate")
             else:
-                cap = LEGGED_CAP if traits.family in ("legged", "flat", "round flat") else None
-                yield inflate(outline, view, cell, cap=cap, swell=swell, method="plate" if cap else "inflate")
+                yield inflate(outline, view, cell, swell=swell)
 
 
-def _class_shape(traits: Traits, obj: LiftInput, outline: Outline, view: View, cell: float) -> Shape | None:
+def _class_shape(
+    traits: Traits, obj: LiftInput, outline: Outline, view: View, depth: Float32[np.ndarray, "s s"] | None, cell: float
+) -> Shape | None:
     """The shape that the class suggests, or None when the outline contradicts it."""
     if traits.family in ("revolve", "container", "ball"):
         rgb = obj.rgba[..., :3]
         container, ball = traits.family == "container", traits.family == "ball"
-        return revolve(outline, view, rgb, cell, container=container, round_ends=ball)
+        return revolve(outline, view, rgb, cell, container=container, default_fill=traits.fill, round_ends=ball)
     if traits.flat:
         profile = SlabProfile(traits.thickness, traits.rim)
-        return slab(outline, view, profile, round_outline=traits.family == "round flat")
+        return slab(outline, view, profile, visible=obj.visible if traits.family == "round flat" else None)
     if traits.family == "box":
-        return block(outline, view, cell)
+        return block(outline, view, cell, depth)
     return None
 
 

@@ -1,15 +1,16 @@
 """Upright boxes: the cuboid whose silhouette explains the mask best, at the known elevation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float, Float64
 from scipy.optimize import minimize
 
 from scene3d.relief.fields import Outline
-from scene3d.relief.revolve import parts_beside
+from scene3d.relief.handles import find_handles
 from scene3d.relief.view import View
-from scene3d.relief.volume import Shape
+from scene3d.relief.volume import Shape, rigid_twin
 
 GRID = 56
 """Samples across the silhouette while fitting."""
@@ -19,6 +20,10 @@ DEPTH_PRIOR = (np.log(0.6), 0.5)
 """Log depth over width of boxes and cupboards, mean and spread: 0.6 times the width, give or take a factor 1.6
 (cartons 0.4 … 1, wardrobes and chests 0.35 … 0.7; our estimate from common sizes)."""
 PRIOR_WEIGHT = 0.012
+DEPTH_WEIGHT = 3.0
+"""One percent of the object's size off in depth costs as much as three percent of silhouette."""
+MAX_MISFIT = 0.15
+"""Larger differences (noise at depth edges) count as this much, work units."""
 YAW_STARTS_DEG = (-60.0, -40.0, -20.0, 0.0, 20.0, 40.0)
 """A cuboid is the same after a half turn, so this covers what differs; each start is polished."""
 
@@ -45,11 +50,16 @@ class Cuboid:
         return _corners(self.center, self.size, self.yaw_deg)
 
 
-def fit_cuboid(outline: Outline, view: View) -> Cuboid:
-    """Maximise silhouette IoU minus a mild prior on depth over width (a frontal view says nothing about depth)."""
+def fit_cuboid(outline: Outline, view: View, depth: Float[np.ndarray, "s s"] | None = None) -> Cuboid:
+    """Maximise silhouette IoU minus a mild prior on depth over width (a frontal view says nothing about depth).
+
+    With ``depth`` (z-depth in any one unit, NaN where unknown) the visible faces also have to agree with it up to that unit.
+    """
     probe, inside = _samples(outline)
     width = np.ptp(probe[inside, 0]) / outline.side_px
     height = np.ptp(probe[inside, 1]) / outline.side_px / max(np.cos(np.radians(view.elevation_deg)), 0.35)
+
+    misfit = None if depth is None else _depth_misfit(outline, view, depth, probe[inside])
 
     def cuboid(p: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         return np.array([p[4], p[5], 0.0]), np.exp(p[:3]), float(p[3]) * 60.0
@@ -59,7 +69,8 @@ def fit_cuboid(outline: Outline, view: View) -> Cuboid:
         covered = _covers(view.project(_corners(center, size, yaw))[0], probe)
         iou = (covered & inside).sum() / max(int((covered | inside).sum()), 1)
         off = (p[2] - p[0] - DEPTH_PRIOR[0]) / DEPTH_PRIOR[1]
-        return float(1 - iou + PRIOR_WEIGHT * off * off + 0.01 * p[3] * p[3])
+        bend = misfit(center, size, yaw) if misfit is not None else 0.0
+        return float(1 - iou + PRIOR_WEIGHT * off * off + 0.01 * p[3] * p[3] + DEPTH_WEIGHT * bend)
 
     middle = (probe[inside].max(axis=0) + probe[inside].min(axis=0)) / 2 - view.size_px / 2
     sizes = np.log([0.75 * width, 0.8 * height, 0.5 * width])
@@ -77,15 +88,43 @@ def fit_cuboid(outline: Outline, view: View) -> Cuboid:
     return Cuboid(center, size, yaw, iou)
 
 
-def block(outline: Outline, view: View, cell: float) -> Shape | None:
+def _depth_misfit(
+    outline: Outline, view: View, depth: Float[np.ndarray, "s s"], probe: Float64[np.ndarray, "n 2"]
+) -> Callable[[np.ndarray, np.ndarray, float], float]:
+    """Mean robust difference between measured depth and a cuboid's front, work units, after the best common factor."""
+    pixel = np.clip(probe.astype(int), 0, view.size_px - 1)
+    measured = depth[pixel[:, 1], pixel[:, 0]].astype(np.float64)
+    known = np.isfinite(measured)
+    measured, uv = measured[known], probe[known]
+    eye = view.distance * view.toward
+    rays = view.lift_pixels(uv, np.zeros(len(uv))) - eye  # at z-depth = distance, so that t is depth over distance
+
+    def misfit(center: np.ndarray, size: np.ndarray, yaw_deg: float) -> float:
+        turn = _yaw(yaw_deg)
+        start, along = (eye - center) @ turn, rays @ turn
+        along = np.where(np.abs(along) < 1e-9, 1e-9, along)
+        t = np.stack([(-size / 2 - start) / along, (size / 2 - start) / along])
+        enter, leave = t.min(axis=0).max(axis=1), t.max(axis=0).min(axis=1)
+        hit = enter < leave
+        if hit.sum() < 8:
+            return MAX_MISFIT
+        ratio = measured[hit] / enter[hit]
+        off = np.abs(ratio / np.median(ratio) - 1) * view.distance
+        return float(np.minimum(off, MAX_MISFIT).mean())
+
+    return misfit
+
+
+def block(outline: Outline, view: View, cell: float, depth: Float[np.ndarray, "s s"] | None = None) -> Shape | None:
     """The fitted cuboid, cut by the mask's own outline, with what sticks out of it; None when the mask is not a box's."""
-    box = fit_cuboid(outline, view)
+    box = fit_cuboid(outline, view, depth)
     if box.iou < ACCEPT_IOU:
         return None
+    low, high = box.corners.min(axis=0) - 0.05, box.corners.max(axis=0) + 0.05
     v, u = np.mgrid[0 : view.size_px, 0 : view.size_px] + 0.5
     hull = view.project(box.corners)[0]
     covered = _covers(hull, np.stack([u.ravel(), v.ravel()], axis=1)).reshape(outline.mask.shape)
-    parts = parts_beside(outline, covered)
+    handles = find_handles(outline, covered, view, box.center, low[1], high[1], lambda y: np.zeros_like(y))
     box_from_work = box.work_from_box.T
     slack = 0.02  # the fit is good to about two percent; the mask's own outline decides
 
@@ -93,18 +132,16 @@ def block(outline: Outline, view: View, cell: float) -> Shape | None:
         local = (points - box.center) @ box_from_work.T
         value = (box.size / 2 + [slack, 0.0, slack] - np.abs(local)).min(axis=1)
         uv, _ = view.project(points)
-        if parts is not None:
-            value = np.maximum(value, parts.at(uv) - np.abs(local[:, 2]))
+        for handle in handles:
+            value = np.maximum(value, handle.solid(points, outline, view))
         return np.minimum(value, outline.distance.at(uv))
 
-    reach = np.abs(box.corners - box.center).max(axis=0) + 0.05
-    low, high = box.center - reach, box.center + reach
-    if parts is not None:
-        low, high = np.minimum(low, -0.6), np.maximum(high, 0.6)
+    boxes = [np.array([low, high])] + [handle.box(view) for handle in handles]
+    low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
     half_turn = np.eye(4)
     half_turn[:3, :3] = np.diag([-1.0, 1.0, -1.0])
     half_turn[:3, 3] = box.center - half_turn[:3, :3] @ box.center
-    return Shape(solid, low, high, np.full(3, cell), "block", symmetries=(half_turn,), smoothing=0.5)
+    return Shape(view, solid, low, high, np.full(3, cell), "block", twins=(rigid_twin(half_turn),), smoothing=0.5)
 
 
 def _samples(outline: Outline) -> tuple[Float64[np.ndarray, "n 2"], Bool[np.ndarray, "n"]]:

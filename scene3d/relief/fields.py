@@ -91,6 +91,16 @@ def outline_of(alpha: Float[np.ndarray, "s s"], *, min_px: int = 12) -> Outline:
     return Outline(mask, side, distance, grid.with_values(inside))
 
 
+def edt(inside: Bool[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
+    """Euclidean distance of every inside sample to the nearest outside one, samples."""
+    return np.asarray(ndi.distance_transform_edt(inside), dtype=np.float64)
+
+
+def signed_distance(inside: Bool[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
+    """Distance to the border between inside and outside samples, positive inside, samples."""
+    return np.where(inside, edt(inside) - 0.5, 0.5 - edt(~inside))
+
+
 def without_specks(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Drop islands that are smaller than ``ISLAND`` of the largest one."""
     label, count = ndi.label(mask, np.ones((3, 3)))
@@ -105,7 +115,7 @@ def _signed_distance(alpha: np.ndarray, mask: np.ndarray, side: float) -> Field2
     """Signed distance in units of ``side``, sub-pixel near the contour where the mask is soft."""
     border = max(4, int(0.1 * side))  # so that a mask that touches the crop's border is closed there
     soft, hard = np.pad(alpha, border), np.pad(mask, border)
-    signed = np.where(hard, ndi.distance_transform_edt(hard) - 0.5, 0.5 - ndi.distance_transform_edt(~hard))
+    signed = signed_distance(hard)
     near = np.abs(signed) < 1
     signed = np.where(near, np.clip(soft - 0.5, -0.5, 0.5), signed) / side
     q = max(1, int(side // FINE_PX))
@@ -128,7 +138,7 @@ def thickness(inside: Bool[np.ndarray, "h w"], cell: float, floor: float = 0.012
 
 def medial_balls(inside: Bool[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
     """h²(p) = max over q of DT(q)² - |p-q|², cells²: the union of inscribed balls, exact and separable."""
-    square = np.where(inside, ndi.distance_transform_edt(inside) ** 2, -1e9)
+    square = np.where(inside, edt(inside) ** 2, -1e9)
     for axis in (1, 0):
         i = np.arange(square.shape[axis])
         apart = (i[:, None] - i[None]) ** 2.0

@@ -38,7 +38,7 @@ class Solid3D:
         return float(depth / max(width, 1e-9))
 
 
-def build(shape: Shape, outline: Outline, view: View, depth: Float32[np.ndarray, "s s"] | None, max_faces: int) -> Solid3D:
+def build(shape: Shape, outline: Outline, depth: Float32[np.ndarray, "s s"] | None, max_faces: int) -> Solid3D:
     """Mesh a shape within the face budget and compare it with the crop.
 
     Raises ``ObjectFailed`` when no closed surface can be had.
@@ -50,13 +50,12 @@ def build(shape: Shape, outline: Outline, view: View, depth: Float32[np.ndarray,
             continue
         small = decimate(vertices, faces, max_faces)
         if small is not None:
-            return _compare(shape, *small, outline, view, depth)
+            return _compare(shape, *small, outline, depth)
     raise ObjectFailed(f"No closed surface could be made ({shape.method}).")
 
 
-def _compare(
-    shape: Shape, vertices: np.ndarray, faces: np.ndarray, outline: Outline, view: View, depth: np.ndarray | None
-) -> Solid3D:
+def _compare(shape: Shape, vertices: np.ndarray, faces: np.ndarray, outline: Outline, depth: np.ndarray | None) -> Solid3D:
+    view = shape.view
     surface = visible_surface(vertices, faces, view)
     uv = surface.uv
     covered = np.isfinite(surface.values).ravel()
@@ -75,9 +74,10 @@ def _compare(
     return Solid3D(shape, vertices, faces, iou, scale, residual)
 
 
-def finish(solid: Solid3D, rgba: UInt8[np.ndarray, "s s 4"], outline: Outline, view: View, texture: TextureConfig) -> LiftedMesh:
+def finish(solid: Solid3D, rgba: UInt8[np.ndarray, "s s 4"], outline: Outline, texture: TextureConfig) -> LiftedMesh:
     """Texture a solid and bring it to the lift frame."""
-    mesh = paint(solid.vertices, solid.faces, rgba, outline, view, solid.shape.symmetries, texture)
+    view = solid.shape.view
+    mesh = paint(solid.vertices, solid.faces, rgba, outline, view, solid.shape.twins, texture)
     scale = solid.shape.metres_per_unit if solid.shape.metres_per_unit is not None else solid.metres_per_unit
     return to_lift_frame(mesh, view, solid.shape.method, metres_per_unit=scale, flat=solid.shape.flat)
 

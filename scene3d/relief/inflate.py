@@ -9,12 +9,14 @@ from scipy import ndimage as ndi
 from scene3d.relief.fields import Field2D, Outline, fill_outwards, membrane, thickness
 from scene3d.relief.symmetry import Kind, Symmetry, find_symmetry
 from scene3d.relief.view import View, spine_height
-from scene3d.relief.volume import Shape, Solid
+from scene3d.relief.volume import Shape, Solid, rigid_twin
 
 BACK = 1.2
 """Back bulge over the inflated half thickness, with depth: best of 1.0 … 1.4 (lifting notes 4.2)."""
 MAX_RANGE = 1.6
 """Visible depths of one object span less than this many silhouette sides; everyday objects 0.3 … 0.5 (notes 4.2)."""
+GENERAL_IOU = 0.0
+"""Nothing more general is left to try, so that thin masks, which never agree much, are taken as they are."""
 FLOOR_SLACK = 0.01
 """What is not seen does not reach lower than what is seen, give or take this (work units): things stand on their visible feet."""
 
@@ -139,12 +141,19 @@ def bounds_of(outline: Outline, view: View, relief: Relief) -> tuple[np.ndarray,
 
 
 def inflate(
-    outline: Outline, view: View, cell: float, *, cap: float | None = None, swell: float = 1.0, method: str = "inflate"
+    outline: Outline,
+    view: View,
+    cell: float,
+    *,
+    cap: float | None = None,
+    swell: float = 1.0,
+    method: str = "inflate",
+    flat: bool = False,
 ) -> Shape:
     """A round body without any depth."""
     relief = relief_without_depth(outline, view, cap, swell)
     low, high = bounds_of(outline, view, relief)
-    return Shape(solid_of(outline, view, relief), low, high, np.full(3, cell), method)
+    return Shape(view, solid_of(outline, view, relief), low, high, np.full(3, cell), method, flat=flat, min_iou=GENERAL_IOU)
 
 
 def relief_shape(
@@ -171,8 +180,9 @@ def relief_shape(
         solid, twins, method = solid_of(outline, view, relief, floor), (), "relief"
     else:
         solid = symmetric_solid(outline, view, relief, symmetry, floor)
-        twins, method = (symmetry.work_from_work,), f"relief+{symmetry.kind}"
+        twins, method = (rigid_twin(symmetry.work_from_work),), f"relief+{symmetry.kind}"
         image = seen @ symmetry.work_from_work[:3, :3].T + symmetry.work_from_work[:3, 3]
         low, high = np.minimum(low, image.min(axis=0)), np.maximum(high, image.max(axis=0))
     low[1] = max(low[1], floor)
-    return Shape(solid, low, high, np.full(3, cell), method, symmetries=twins, metres_per_unit=metres_per_unit)
+    cells = np.full(3, cell)
+    return Shape(view, solid, low, high, cells, method, twins=twins, metres_per_unit=metres_per_unit, min_iou=GENERAL_IOU)

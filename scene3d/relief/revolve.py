@@ -1,29 +1,37 @@
 """Solids of revolution about the vertical: bottles, vases, balls, and open cups with what is in them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, UInt8
 from PIL import Image, ImageDraw
 from scipy import ndimage as ndi
 
-from scene3d.relief.fields import Field2D, Outline, thickness
+from scene3d.relief.fields import Field2D, Outline, signed_distance
+from scene3d.relief.handles import find_handles
 from scene3d.relief.view import View
-from scene3d.relief.volume import Shape, Solid
+from scene3d.relief.volume import Shape, Solid, Twin, rigid_twin
 
 ANGLES = np.linspace(0, 2 * np.pi, 72, endpoint=False)
 HEIGHTS = 96
 RADII = 72
 CORE = 0.55
 """A silhouette whose symmetric core is less than this share of it is not a solid of revolution that stands upright."""
-PART = 0.004
-"""Left-over parts (handles, spouts) smaller than this share of the silhouette are noise of the mask (notes 4.1.5)."""
 WALL = 0.07
 """Wall of a cup over its rim's radius: 3 mm of 40 mm, typical porcelain, and thick enough for the volume's cells."""
 MIN_OPEN_DEG = 10.0
 """Below this camera height the inside of a cup is not seen, and a closed top can't be told from an open one."""
-DEFAULT_FILL = 0.25
-"""Depth of the contents below the rim over the cup's height when the photo shows no edge of them."""
+BASE, CONTAINER_BASE = 0.3, 0.5
+"""Least radius of a hidden base over the largest radius: bottles and vases, cups and bowls."""
+HIDDEN_BASE_DEG = 20.0
+"""From higher up the body hides its own base, and the base's radius is at least a share of the widest one: things stand."""
+MIN_RADIUS = 0.012
+"""Thinner stems would fall through the cells of the volume."""
+PROFILE_IOU = 0.965
+"""A true solid of revolution seen from the assumed elevation reaches .97 and more; then no other elevation is tried."""
+ELEVATION_FACTORS = (1.0, 0.8, 1.25, 0.6, 1.6, 0.4, 0.2)
+EDGE_CONTRAST = 12.0
+"""Grey levels of 255 across the edge of a liquid; shading of an empty white bowl stays below."""
 
 
 @dataclass(frozen=True)
@@ -46,29 +54,31 @@ class Profile:
         return float(self.radius(np.array([self.top]))[0])
 
 
-def find_profile(outline: Outline, view: View, *, round_ends: bool) -> Profile | None:
-    """The largest upright solid of revolution whose silhouette stays inside the mask's symmetric core.
+def find_profile(
+    core: Bool[np.ndarray, "s s"], axis_u: float, view: View, *, round_ends: bool, base_share: float = BASE
+) -> Profile | None:
+    """The largest upright solid of revolution whose silhouette stays inside a symmetric mask.
 
     Every circle of the true solid projects into the mask, so the largest circle at each height that does is the visual hull
     under the symmetry; it is exact under perspective. Ends are flat where circles begin to be stopped by the mask's top or bottom
-    rather than by its sides, or continue as an ellipse (``round_ends``: balls and fruit). None when the mask has no upright axis.
+    rather than by its sides, or continue as an ellipse (``round_ends``: balls and fruit). ``base_share``: least radius of a
+    hidden base over the largest radius. None when no circle fits.
     """
-    core, axis_u = symmetric_core(outline)
-    if core.sum() < CORE * outline.mask.sum():
-        return None
     inside = _core_distance(core)
     axis_x = (axis_u - view.size_px / 2) / view.focal_px * view.distance
     low, high = _height_range(core, view)
     heights = np.linspace(low, high, HEIGHTS)
     radii, sides = _largest_circles(inside, view, axis_x, heights)
-    good = np.flatnonzero(sides & (radii > 0.01))
+    good = np.flatnonzero(sides & (radii > 0.004))
     if len(good) < 4:
         return None
-    bottom, top = heights[good[0]], heights[good[-1]]
-    radii = np.where(radii > 0, radii, 1e-3)
+    radii = np.maximum(radii, MIN_RADIUS)
     if round_ends:
         return _rounded(axis_x, heights[good], radii[good])
-    keep = slice(good[0], good[-1] + 1)
+    stands = np.flatnonzero(radii >= base_share * radii[good].max())
+    first = max(int(good[0]), int(stands[0])) if view.elevation_deg > HIDDEN_BASE_DEG else int(good[0])
+    bottom, top = heights[first], heights[good[-1]]
+    keep = slice(first, good[-1] + 1)
     smooth = ndi.gaussian_filter1d(ndi.median_filter(radii[keep], 3, mode="nearest"), 0.7, mode="nearest")
     return Profile(axis_x, heights[keep], smooth, float(bottom), float(top))
 
@@ -91,18 +101,17 @@ def symmetric_core(outline: Outline) -> tuple[Bool[np.ndarray, "s s"], float]:
     best = max(sums[::step], key=lambda t: (box & mirrored(t)).sum())
     best = max(range(best - step, best + step + 1), key=lambda t: (box & mirrored(t)).sum())
     core = np.zeros_like(mask)
-    both = box & mirrored(best)
-    reach = max(1, int(0.06 * box.shape[0]))  # opens handles that happen to have a counterpart
-    opened = ndi.binary_opening(both, np.ones((1, 2 * reach + 1)))
-    core[ys.min() : ys.max() + 1, x0 : x1 + 1] = opened if opened.sum() > 0.5 * both.sum() else both
+    both = ndi.binary_fill_holes(box & mirrored(best))  # holes of glass and highlights; a handle's hole has no counterpart
+    runs, _ = ndi.label(both, [[0, 0, 0], [1, 1, 1], [0, 0, 0]])  # a pair of handles is no part of the run through the axis
+    through = np.unique(runs[:, [best // 2, (best + 1) // 2]])
+    core[ys.min() : ys.max() + 1, x0 : x1 + 1] = np.isin(runs, through[through > 0])
     return core, x0 + best / 2 + 0.5
 
 
 def _core_distance(core: np.ndarray) -> Field2D:
     """Signed distance to the core's contour, px, positive inside."""
     padded = np.pad(core, 8)  # so that a core that touches the crop's border ends there
-    signed = np.where(padded, ndi.distance_transform_edt(padded) - 0.5, 0.5 - ndi.distance_transform_edt(~padded))
-    return Field2D(signed.astype(np.float64), (0.5 - 8, 0.5 - 8), 1.0)
+    return Field2D(signed_distance(padded), (0.5 - 8, 0.5 - 8), 1.0)
 
 
 def _height_range(core: np.ndarray, view: View) -> tuple[float, float]:
@@ -155,34 +164,32 @@ def _rounded(axis_x: float, heights: np.ndarray, radii: np.ndarray) -> Profile:
     return Profile(axis_x, y, np.where((y > heights[0]) & (y < heights[-1]), measured, ellipse), low, high)
 
 
-def fill_level(rgb: UInt8[np.ndarray, "s s 3"], profile: Profile, view: View) -> float:
+def fill_level(rgb: UInt8[np.ndarray, "s s 3"], profile: Profile, view: View, default_fill: float) -> float:
     """Height of a cup's contents: where the far arc of a circle on the inner wall lies on the photo's strongest edge.
 
-    Only the arc that is seen through the rim votes. Without a clear edge, ``DEFAULT_FILL`` below the rim.
+    Only the arc that is seen through the rim votes. Without a clear edge, ``default_fill`` times the height below the rim.
     """
-    gray = ndi.gaussian_filter(rgb.astype(np.float64).mean(axis=2), 1.0)
-    picture = Field2D(gray, (0.5, 0.5), 1.0)
+    picture = Field2D(ndi.gaussian_filter(rgb.astype(np.float64).mean(axis=2), 1.0), (0.5, 0.5), 1.0)
     height = profile.top - profile.bottom
     levels = profile.top - height * np.linspace(0.06, 0.8, 50)
     inner = np.maximum(profile.radius(levels) - WALL * profile.rim, 0.01)
+    step = np.array([0.0, max(1.0, 0.02 * profile.rim * view.focal_px / view.distance)])
     contrast = np.zeros(len(levels))
     for k, (level, radius) in enumerate(zip(levels, inner, strict=True)):
         arc = circles(profile.axis_x, np.array([level]), np.array([radius]))[0]
         arc = arc[(arc[:, 2] < -0.3 * radius) & _seen_through_rim(arc, profile, view)]
-        if len(arc) < 12:
-            continue
-        uv, _ = view.project(arc)
-        step = np.array([0.0, max(1.0, 0.02 * profile.rim * view.focal_px / view.distance)])
-        contrast[k] = np.abs(np.median(picture.at(uv + step) - picture.at(uv - step)))
+        if len(arc) >= 12:
+            uv, _ = view.project(arc)
+            rise = picture.at(uv + step) - picture.at(uv - step)
+            contrast[k] = np.quantile(rise * np.sign(np.median(rise)), 0.2)  # the same edge along four fifths of the arc
     best = int(contrast.argmax())
-    clear = contrast[best] > max(12.0, 3 * float(np.median(contrast[contrast > 0]))) if contrast.any() else False
-    return float(levels[best]) if clear else profile.top - DEFAULT_FILL * height
+    clear = contrast[best] > EDGE_CONTRAST
+    return float(levels[best]) if clear else profile.top - default_fill * height
 
 
 def _seen_through_rim(points: np.ndarray, profile: Profile, view: View) -> np.ndarray:
     """Whether the sight line to points inside crosses the rim's plane inside the rim's inner circle."""
-    e = np.radians(view.elevation_deg)
-    eye = view.distance * np.array([0.0, np.sin(e), np.cos(e)])
+    eye = view.distance * view.toward
     share = (profile.top - points[:, 1]) / np.maximum(eye[1] - points[:, 1], 1e-6)
     crossing = points + share[:, None] * (eye - points)
     return np.hypot(crossing[:, 0] - profile.axis_x, crossing[:, 2]) < (1 - WALL) * profile.rim
@@ -201,19 +208,28 @@ def silhouette(profile: Profile, view: View) -> Bool[np.ndarray, "s s"]:
     return np.asarray(picture, dtype=bool)
 
 
-def parts_beside(outline: Outline, core: Bool[np.ndarray, "s s"]) -> Field2D | None:
-    """Half thickness of what the core does not explain (handles, spouts), negative elsewhere; None when there is nothing."""
-    reach = max(2, int(0.012 * outline.side_px))  # a core's fit is good to about one percent
-    rest = outline.mask & ~ndi.binary_dilation(core, iterations=reach)
-    label, count = ndi.label(rest, np.ones((3, 3)))
-    size = np.bincount(label.ravel(), minlength=count + 1)
-    size[0] = 0
-    rest = np.isin(label, np.flatnonzero(size > PART * outline.mask.sum()))
-    if not rest.any():
+def _best_elevation(
+    outline: Outline, core: Bool[np.ndarray, "s s"], axis_u: float, view: View, round_ends: bool, base_share: float
+) -> tuple[Profile, View] | None:
+    """The profile at the given elevation, or, where no solid of revolution looks like the mask from there, at a nearby one.
+
+    Elevations without depth are guesses, and a rim's ellipse is a good protractor: minor over major axis is its sine.
+    """
+    if core.sum() < CORE * outline.mask.sum():
         return None
-    near = ndi.binary_dilation(rest, iterations=reach + int(0.04 * outline.side_px)) & outline.mask
-    coarse = Field2D(near.astype(np.float64), (0.5, 0.5), 1.0).at(outline.grid.uv).reshape(outline.inside.shape) > 0.5
-    return outline.grid.with_values(np.where(coarse, thickness(coarse, outline.cell), -0.05))
+    best, best_iou = None, 0.0
+    for elevation in view.elevation_deg * np.array(ELEVATION_FACTORS):
+        other = replace(view, elevation_deg=float(elevation))
+        profile = find_profile(core, axis_u, other, round_ends=round_ends, base_share=base_share)
+        if profile is None:
+            continue
+        seen = silhouette(profile, other)
+        iou = float((seen & core).sum() / (seen | core).sum())
+        if iou > best_iou + 0.01:
+            best, best_iou = (profile, other), iou
+        if best_iou > PROFILE_IOU:
+            break
+    return best
 
 
 def solid_of_revolution(profile: Profile) -> Solid:
@@ -237,24 +253,31 @@ def revolve(
     cell: float,
     *,
     container: bool = False,
+    default_fill: float = 0.3,
     round_ends: bool = False,
 ) -> Shape | None:
-    """An upright solid of revolution with its handles; open, with a wall and contents, when the inside of a container is seen."""
-    profile = find_profile(outline, view, round_ends=round_ends)
-    if profile is None:
+    """An upright solid of revolution with its handles; open, with a wall and contents, when the inside of a container is seen.
+
+    None when the mask has no upright axis.
+    """
+    core, axis_u = symmetric_core(outline)
+    found = _best_elevation(outline, core, axis_u, view, round_ends, CONTAINER_BASE if container else BASE)
+    if found is None:
         return None
+    profile, view = found
     body = solid_of_revolution(profile)
-    parts = parts_beside(outline, silhouette(profile, view))
+    foot = np.array([profile.axis_x, 0.0, 0.0])
+    extents = (profile.bottom, profile.top, profile.radius)
+    handles = find_handles(outline, silhouette(profile, view) | core, view, foot, *extents)
     wall = WALL * profile.rim
     opened = container and view.elevation_deg > MIN_OPEN_DEG and profile.rim > 0.5 * profile.radii.max()
-    level = fill_level(rgb, profile, view) if opened else profile.top
+    level = fill_level(rgb, profile, view, default_fill) if opened else profile.top
 
     def solid(points: np.ndarray) -> np.ndarray:
         value = body(points)
-        if parts is not None:
-            uv, _ = view.project(points)
-            beside = np.minimum(parts.at(uv) - np.abs(points[:, 2]), outline.distance.at(uv))
-            value = np.maximum(value, beside)
+        for handle in handles:
+            value = np.maximum(value, handle.solid(points, outline, view))
+        value = np.minimum(value, points[:, 1] - profile.bottom)  # it stands on its base, not on its handle
         if opened:
             across = np.hypot(points[:, 0] - profile.axis_x, points[:, 2])
             cavity = np.minimum(profile.radius(points[:, 1]) - wall - across, points[:, 1] - level)
@@ -262,19 +285,26 @@ def revolve(
         return value
 
     widest = float(profile.radii.max())
-    low = np.array([profile.axis_x - widest, profile.bottom, -widest])
-    high = np.array([profile.axis_x + widest, profile.top, widest])
-    if parts is not None:
-        reach = parts.uv[(parts.values > 0).ravel()]
-        ends = view.lift_pixels(reach, _height_on_axis_plane(reach, view))
-        low, high = np.minimum(low, ends.min(axis=0) - 0.02), np.maximum(high, ends.max(axis=0) + 0.02)
+    boxes = [np.array([[-widest, profile.bottom, -widest], [widest, profile.top, widest]]) + foot]
+    boxes += [handle.box(view) for handle in handles]
+    low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
     size = min(cell, wall / 2.2) if opened else cell  # a wall of two cells survives sampling
-    front_from_back = np.diag([1.0, 1.0, -1.0, 1.0])
     method = "revolve(open)" if opened else "revolve"
-    return Shape(solid, low, high, np.full(3, size), method, symmetries=(front_from_back,), smoothing=0.5)
+    twins = (rigid_twin(np.diag([1.0, 1.0, -1.0, 1.0])), _toward_front(profile.axis_x))
+    return Shape(view, solid, low, high, np.full(3, size), method, twins=twins, smoothing=0.5)
 
 
-def _height_on_axis_plane(uv: np.ndarray, view: View) -> np.ndarray:
-    """Height toward the camera at which each pixel's ray crosses the vertical plane z = 0."""
-    up = (view.size_px / 2 - uv[:, 1]) / view.focal_px * np.tan(np.radians(view.elevation_deg))
-    return up * view.distance / np.maximum(1 + up, 0.05)
+def _toward_front(axis_x: float) -> Twin:
+    """Turn every point about the axis to within 45 degrees of the camera's azimuth, continuously (a triangle wave)."""
+
+    def twin(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        x, z = points[:, 0] - axis_x, points[:, 2]
+        azimuth = np.arctan2(x, z)
+        folded = np.where(np.abs(azimuth) > np.pi / 2, np.sign(azimuth) * np.pi - azimuth, azimuth) / 2
+        radius, turn = np.hypot(x, z), folded - azimuth
+        c, s = np.cos(turn), np.sin(turn)
+        moved = np.stack([axis_x + radius * np.sin(folded), points[:, 1], radius * np.cos(folded)], axis=1)
+        turned = np.stack([c * normals[:, 0] + s * normals[:, 2], normals[:, 1], c * normals[:, 2] - s * normals[:, 0]], axis=1)
+        return moved, turned
+
+    return twin

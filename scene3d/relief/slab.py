@@ -3,21 +3,23 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from scipy import ndimage as ndi
 
-from scene3d.relief.fields import Field2D, Outline, fill_outwards
+from scene3d.relief.fields import Field2D, Outline, signed_distance
 from scene3d.relief.view import View
 from scene3d.relief.volume import Shape
 
 SAMPLES = 200
 """Samples along the longer side of the rectified outline."""
-MIN_ELEVATION_DEG = 12.0
-"""Below this a lying thing is seen so edge-on that a pixel covers more than 5 % of its depth: rectifying makes streaks."""
-MAX_ASPECT = 3.5
-"""Rectified depth over width above this means that the thing stands upright instead of lying (or leans on a wall)."""
+MIN_ELEVATION_DEG = 15.0
+"""Below this a lying thing is seen so edge-on that a pixel covers more than 4 % of its depth: rectifying makes streaks."""
 ROUND_ASPECT = (0.6, 1.7)
 """Same for things that are known to be round: the true ratio is 1, a wrong elevation of 10 degrees stays within this."""
+MARGIN = 10
+"""Empty samples around it."""
+ELLIPSE_OFF = 0.03
+"""Visible border points of a plate lie within this of an ellipse, relative to its radius."""
 
 
 @dataclass(frozen=True)
@@ -29,78 +31,127 @@ class SlabProfile:
     """Height of the rim's edge above the underside; 0 for flat things."""
 
 
-def slab(outline: Outline, view: View, profile: SlabProfile, *, round_outline: bool = False) -> Shape | None:
-    """A lying slab whose upper outline projects onto the mask, or None when the outline can't be lying on a plane."""
-    if view.elevation_deg < MIN_ELEVATION_DEG:
+def slab(
+    outline: Outline,
+    view: View,
+    profile: SlabProfile,
+    *,
+    visible: Bool[np.ndarray, "s s"] | None = None,
+) -> Shape | None:
+    """A lying slab whose upper outline projects onto the mask, or None when the camera is too low for that.
+
+    With ``visible`` the outline is completed to the ellipse through its visible border where that fits (round things: a circle
+    seen from a slightly wrong elevation is an ellipse); None when a round thing would be far from round.
+    """
+    if view.elevation_deg < MIN_ELEVATION_DEG or (points := _outline_on_plane(outline, view, 0.0)) is None:
         return None
-    edge, width, depth = _rectify(outline, view, 0.0, 0.0)
-    if edge is None or not _lies(width, depth, round_outline):
+    width, depth = np.ptp(points, axis=0)
+    if visible is not None and not ROUND_ASPECT[0] <= depth / max(width, 1e-6) <= ROUND_ASPECT[1]:
         return None
-    size = max(width, depth)
+    size = float(max(width, depth))
     top, rise = profile.thickness * size, profile.rim * size
-    edge, _, _ = _rectify(outline, view, rise if rise > 0 else top, 0.0 if rise > 0 else top)
+    upper = rise if rise > 0 else top
+    edge = _rectify(outline, view, upper, 0.0 if rise > 0 else top, None if visible is None else visible)
     if edge is None:
         return None
-    widest = float(edge.values.max())
-    slope = 0.5 * widest if rise > 0 else 1.0  # a plate's well reaches from its centre to half way out
+    inside = (edge.values > 0).ravel()
+    slope = 0.5 * float(edge.values.max()) if rise > 0 else 1.0  # a plate's well reaches from its centre to half way out
 
     def solid(points: np.ndarray) -> np.ndarray:
         inward = edge.at(points[:, [0, 2]])
         foot = rise * (1 - np.clip(inward / slope, 0, 1)) if rise > 0 else 0.0
         rounding = np.sqrt(np.clip(1 - (1 - np.clip(inward / (0.5 * top), 0, 1)) ** 2, 0, 1))
-        middle = foot + top / 2
         steep = 1 / np.sqrt(1 + (rise / slope) ** 2)
-        return np.minimum(inward, (top / 2 * np.maximum(rounding, 0.2) - np.abs(points[:, 1] - middle)) * steep)
+        flat = (top / 2 * np.maximum(rounding, 0.2) - np.abs(points[:, 1] - foot - top / 2)) * steep
+        return np.minimum(inward, flat)
 
-    flat = fill_outwards(edge.values, np.ones(edge.values.shape, bool)) > 0
-    xz = edge.uv[flat.ravel()]
-    low = np.array([xz[:, 0].min(), 0.0, xz[:, 1].min()])
-    high = np.array([xz[:, 0].max(), rise + top, xz[:, 1].max()])
-    cell = np.array([size / 150, top / 5, size / 150])
-    return Shape(solid, low, high, cell, "slab(rim)" if rise > 0 else "slab", flat=True, smoothing=0.6)
+    low, high = edge.uv[inside].min(axis=0), edge.uv[inside].max(axis=0)
+    return Shape(
+        view,
+        solid,
+        np.array([low[0], 0.0, low[1]]),
+        np.array([high[0], rise + top, high[1]]),
+        np.array([size / 150, top / 5, size / 150]),
+        "slab(rim)" if rise > 0 else "slab",
+        flat=True,
+        smoothing=0.6,
+        min_iou=0.7 if visible is not None else None,
+    )
 
 
-def _lies(width: float, depth: float, round_outline: bool) -> bool:
-    ratio = depth / max(width, 1e-6)
-    low, high = ROUND_ASPECT if round_outline else (0.0, MAX_ASPECT)
-    return low <= ratio <= high
+def _outline_on_plane(outline: Outline, view: View, height: float) -> Float64[np.ndarray, "n 2"] | None:
+    border = outline.mask & ~ndi.binary_erosion(outline.mask)
+    ys, xs = np.nonzero(border)
+    return _plane_points(view, np.stack([xs, ys], axis=1) + 0.5, height)
 
 
-def _rectify(outline: Outline, view: View, height: float, below: float) -> tuple[Field2D | None, float, float]:
-    """Signed distance to the outline in the plane y = ``height`` (its "pixels" are x and z), with width and depth.
+def _rectify(
+    outline: Outline, view: View, height: float, below: float, visible: Bool[np.ndarray, "s s"] | None
+) -> Field2D | None:
+    """Signed distance to the outline in the plane y = ``height`` (its "pixels" are x and z).
 
     With ``below`` > 0 a point must also project into the mask when it is lowered by that much, since the mask shows the front
     side of a slab too.
     """
-    ys, xs = np.nonzero(outline.mask)
-    uv = np.stack([xs, ys], axis=1) + 0.5
-    on_plane = _plane_points(view, uv, height)
-    if on_plane is None:
-        return None, 0.0, 0.0
-    low, high = on_plane.min(axis=0), on_plane.max(axis=0)
+    points = _outline_on_plane(outline, view, height)
+    ellipse = None if visible is None else _visible_ellipse(outline, view, height, visible)
+    if points is None:
+        return None
+    low, high = points.min(axis=0), points.max(axis=0)
+    if ellipse is not None:
+        low, high = np.minimum(low, ellipse[0] - ellipse[1]), np.maximum(high, ellipse[0] + ellipse[1])
     step = float((high - low).max()) / SAMPLES
-    margin = 10
-    shape = tuple(np.ceil((high - low) / step).astype(int)[::-1] + 2 * margin)
-    grid = Field2D(np.zeros(shape), tuple((low - margin * step).tolist()), step)
-    inside = np.ones(len(grid.uv), dtype=bool)
-    soft = np.full(len(grid.uv), np.inf)
-    for y in {height, height - below}:
-        points = np.stack([grid.uv[:, 0], np.full(len(grid.uv), y), grid.uv[:, 1]], axis=1)
-        soft = np.minimum(soft, outline.distance.at(view.project(points)[0]))
-    inside = (soft > 0).reshape(shape)
+    corner = low - MARGIN * step
+    grid = Field2D(np.zeros(np.ceil((high - low) / step).astype(int)[::-1] + 2 * MARGIN), (corner[0], corner[1]), step)
+    if ellipse is not None:
+        inside = (((grid.uv - ellipse[0]) / ellipse[1]) ** 2).sum(axis=1) < 1
+    else:
+        inside = np.ones(len(grid.uv), dtype=bool)
+        for y in (height, height - below):
+            at = np.stack([grid.uv[:, 0], np.full(len(grid.uv), y), grid.uv[:, 1]], axis=1)
+            inside &= outline.distance.at(view.project(at)[0]) > 0
     if not inside.any():
-        return None, 0.0, 0.0
-    signed = np.where(inside, ndi.distance_transform_edt(inside) - 0.5, 0.5 - ndi.distance_transform_edt(~inside))
-    rows, columns = np.nonzero(inside)
-    smooth = ndi.gaussian_filter(signed * step, 0.7)
-    return grid.with_values(smooth), float(np.ptp(columns) + 1) * step, float(np.ptp(rows) + 1) * step
+        return None
+    return grid.with_values(ndi.gaussian_filter(signed_distance(inside.reshape(grid.values.shape)) * step, 0.7))
+
+
+def _visible_ellipse(
+    outline: Outline, view: View, height: float, visible: Bool[np.ndarray, "s s"]
+) -> tuple[Float64[np.ndarray, "2"], Float64[np.ndarray, "2"]] | None:
+    """Centre and half axes (x, z) of the ellipse through the visible part of the outline; None when it is not one.
+
+    Least squares on x² + b z² + c x + d z + e = 0, twice, the second time without the worst fifth of the points.
+    """
+    real = outline.mask & ~ndi.binary_erosion(outline.mask) & ndi.binary_dilation(visible, iterations=2)
+    real &= ~ndi.binary_dilation(outline.mask & ~visible, iterations=3)  # there the outline is a guess
+    ys, xs = np.nonzero(real)
+    if len(xs) < 40:
+        return None
+    points = _plane_points(view, np.stack([xs, ys], axis=1) + 0.5, height)
+    if points is None:
+        return None
+    used = np.ones(len(points), dtype=bool)
+    for _ in range(2):
+        x, z = points[used].T
+        b, c, d, e = np.linalg.lstsq(np.stack([z * z, x, z, np.ones_like(x)], axis=1), -x * x, rcond=None)[0]
+        square = c * c / 4 + d * d / (4 * b) - e if b > 0 else -1.0
+        if square <= 0:
+            return None
+        center, half = np.array([-c / 2, -d / (2 * b)]), np.sqrt([square, square / b])
+        off = np.abs(np.sqrt((((points - center) / half) ** 2).sum(axis=1)) - 1)
+        used = off <= np.quantile(off, 0.8)
+    everything = _outline_on_plane(outline, view, height)
+    assert everything is not None  # some of it was projected above
+    beyond = np.quantile((((everything - center) / half) ** 2).sum(axis=1), 0.9)
+    grown = np.pi * half.prod() / max(np.ptp(everything, axis=0).prod() * np.pi / 4, 1e-9)
+    fits = np.median(off[used]) < ELLIPSE_OFF and beyond < (1 + 3 * ELLIPSE_OFF) ** 2 and grown < 1.5
+    return (center, half) if fits else None
 
 
 def _plane_points(view: View, uv: np.ndarray, height: float) -> Float64[np.ndarray, "n 2"] | None:
     """(x, z) where the rays of pixels meet the plane y = ``height``; None when one of them never does."""
-    e = np.radians(view.elevation_deg)
     far = view.lift_pixels(uv, np.full(len(uv), -1.0))
-    eye = view.distance * np.array([0.0, np.sin(e), np.cos(e)])
+    eye = view.distance * view.toward
     ray = far - eye
     if (ray[:, 1] > -1e-3 * view.distance).any():
         return None

@@ -30,6 +30,12 @@ class View:
         out[2, 3] = self.distance
         return out
 
+    @property
+    def toward(self) -> Float64[np.ndarray, "3"]:
+        """Unit vector from the origin to the camera, work frame."""
+        e = np.radians(self.elevation_deg)
+        return np.array([0.0, np.sin(e), np.cos(e)])
+
     def project(self, points: Float[np.ndarray, "n 3"]) -> tuple[Float64[np.ndarray, "n 2"], Float64[np.ndarray, "n"]]:
         """Pixel (u, v) and height toward the camera (0 at the origin's distance, work units) of work points."""
         e = np.radians(self.elevation_deg)

@@ -1,7 +1,7 @@
 """From an implicit shape to a closed triangle mesh."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
@@ -9,9 +9,13 @@ from scipy import ndimage as ndi
 from skimage.measure import marching_cubes
 
 from paco_core.errors import ObjectFailed
+from scene3d.relief.view import View
 
 Solid = Callable[[np.ndarray], np.ndarray]
 """Work points (n, 3) to a signed distance-like value (n,): positive inside, at most about one unit per unit of length."""
+
+Twin = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Work points and outward normals (n, 3) to others of the same surface that should look the same."""
 
 COARSE = 4
 """Stride of the first, coarse look at a solid; only blocks near its surface are sampled finely."""
@@ -24,6 +28,8 @@ a margin for fields that grow a little faster than distance."""
 class Shape:
     """A solid in the work frame and what is known about it."""
 
+    view: View
+    """The camera that it was made for."""
     solid: Solid
     low: Float64[np.ndarray, "3"]
     high: Float64[np.ndarray, "3"]
@@ -32,12 +38,13 @@ class Shape:
     """Edge lengths of the cells to sample it with."""
     method: str
     flat: bool = False
-    symmetries: tuple[Float64[np.ndarray, "4 4"], ...] = ()
-    """Rigid maps (work to work) that take the shape to itself: where to look for the colour of what is unseen."""
+    twins: tuple[Twin, ...] = ()
+    """Where else to look for the colour of what is unseen, best first."""
     smoothing: float = 0.7
     """Sigma of the blur of the sampled solid, cells: hides the stairs of a mask, rounds edges."""
     metres_per_unit: float | None = None
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    min_iou: float | None = None
+    """Silhouette agreement that this shape asks for, when it knows better than the mask what the outline is."""
 
 
 def extract(shape: Shape, coarsen: float = 1.0) -> tuple[Float64[np.ndarray, "v 3"], Int[np.ndarray, "f 3"]]:
@@ -81,3 +88,9 @@ def _polish(values: np.ndarray, sigma: float) -> np.ndarray:
     for axis in range(3):
         np.moveaxis(out, axis, 0)[[0, -1]] = -1.0
     return np.where(np.abs(out) < 1e-3, -1e-3, out).astype(np.float32)
+
+
+def rigid_twin(work_from_work: Float64[np.ndarray, "4 4"]) -> Twin:
+    """The twin under a reflection or rotation that takes the shape to itself."""
+    turn, shift = work_from_work[:3, :3].T, work_from_work[:3, 3]
+    return lambda points, normals: (points @ turn + shift, normals @ turn)
