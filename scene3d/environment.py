@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 MARGIN_TEXELS = 0.5
 """The floor beyond what the photo shows is smooth: half of its share of the texels is enough."""
-FADE = 12
+FADE = 7
 """Mirrored floor has faded by half after this part of the texture's width."""
 
 

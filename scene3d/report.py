@@ -98,11 +98,10 @@ def _figure(picture: Image.Image | UInt8[np.ndarray, "h w 3"], caption: str) -> 
 
 def _depth_text(deocclusion: Deocclusion) -> str:
     depth = deocclusion.depth
-    if not depth.valid.any():
-        return f"{depth.source}, {depth.kind}, no valid pixel"
+    if depth.kind == "relative" or not depth.valid.any():
+        return f"{depth.source}, {depth.kind}"
     near, far = np.quantile(depth.z[depth.valid], [0.02, 0.98])
-    unit = f"{near:.2g} to {far:.2g} m" if depth.kind == "metric" else "no unit"
-    return f"{depth.source}, {depth.kind} ({unit}; warm is near)"
+    return f"{depth.source}, metric, {near:.2g} to {far:.2g} m"
 
 
 def _graph_text(deocclusion: Deocclusion) -> str:
@@ -117,7 +116,7 @@ def _facts(
     layers = max(deocclusion.occlusion.layers, default=-1) + 1
     facts = [
         ("objects", f"{len(scene.objects)} in {layers} layers"),
-        ("scale", f"{'metric' if scene.metric else 'a guess, not metric'} ({scene.scale_source})"),
+        ("scale", f"{'metric' if scene.metric else 'guessed, not metric'}, from {scene.scale_source}"),
         ("camera", f"{scene.camera.width}×{scene.camera.height} px, {scene.camera.source}"),
         ("gravity", scene.gravity_source),
         ("time", f"{sum(seconds for _, seconds in timings.values()):.1f} s"),
@@ -136,7 +135,7 @@ def _entry(item: CompleteObject, placed: PlacedObject | None, scene: Scene) -> O
         lost = ("-", "-", "-", "not placed", "-", "-", "-")
         return ObjectEntry(**shown, invented=invented, completion=completed, **dict(zip(_PLACED, lost, strict=True)))
     texts = (
-        " × ".join(f"{side:.2f}" for side in placed.size_m),
+        " × ".join(f"{side:.2f}" if side >= 0.1 else f"{side:.3f}" for side in placed.size_m),
         _support_text(placed, scene),
         placed.lift_method,
         placed.fallback or item.fallback or "",

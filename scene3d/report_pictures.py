@@ -24,9 +24,13 @@ def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=size)
 
 
+_LIKE = str.maketrans({"×": "x", "→": ">", "−": "-", "–": "-", "—": "-", "’": "'"})
+
+
 def printable(text: str, longest: int = 40) -> str:
-    """What the built-in font can draw: its missing glyphs become question marks, long texts are cut."""
-    shown = "".join(c if c == " " or (c.isprintable() and _has_glyph(c)) else "?" for c in text[: longest + 1])
+    """What the built-in font can draw: other characters become like ones or question marks, long texts are cut."""
+    text = text[: longest + 1].translate(_LIKE)
+    shown = "".join(c if c == " " or (c.isprintable() and _has_glyph(c)) else "?" for c in text)
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
@@ -63,7 +67,7 @@ def draw_masks(photo: Photo, segmentation: Segmentation) -> Image.Image:
 def _name_masks(picture: Image.Image, segmentation: Segmentation) -> None:
     """Each name stands at the innermost point of its mask, moved down where it would cover another name."""
     draw = ImageDraw.Draw(picture)
-    letters = font(max(11.0, picture.width / 42))
+    letters = font(max(11.0, picture.width / 30))  # legible when the sheet shows the picture at a quarter of its width
     taken: list[tuple[float, float, float, float]] = []
     for i, (mask, name) in enumerate(zip(segmentation.masks, segmentation.names, strict=True)):
         inside = distance_to(~np.pad(mask, 1))
@@ -81,7 +85,8 @@ def _name_masks(picture: Image.Image, segmentation: Segmentation) -> None:
         y = min(y, max(picture.height - height, 0.0))
         taken.append((x, y, x + width, y + height))
         draw.rounded_rectangle(taken[-1], radius=5, fill=object_colour(i), outline=PAPER)
-        draw.text((x + 6 - left, y + 4 - top), text, font=letters, fill=PAPER)
+        bright = np.dot(object_colour(i), (0.299, 0.587, 0.114)) > 140
+        draw.text((x + 6 - left, y + 4 - top), text, font=letters, fill=INK if bright else PAPER)
 
 
 def draw_depth(depth: DepthMap) -> Image.Image:

@@ -14,55 +14,63 @@ ROW = 30
 """Height of a table's line, px."""
 
 
-class _Sheet:
-    """A growing sheet of paper: blocks are put below each other."""
-
-    def __init__(self) -> None:
-        self.blocks: list[tuple[Image.Image, int, int]] = []
-        self.y = MARGIN
-
-    def put(self, picture: Image.Image, x: int = MARGIN, *, y: int | None = None) -> None:
-        self.blocks.append((picture, x, self.y if y is None else y))
-
-    def flatten(self) -> Image.Image:
-        out = Image.new("RGB", (WIDTH, self.y + MARGIN - GAP), SHEET)
-        for picture, x, y in self.blocks:
-            out.paste(picture, (x, y))
-        return out
-
-
 def sheet(report: Report) -> Image.Image:
-    """The whole report, 1600 px wide."""
-    out = _Sheet()
-    _put_title(out, report)
-    _put_row(out, report.views)
-    _put_row(out, report.figures)
-    _put_graph_and_objects(out, report)
-    _put_tables(out, report)
-    return out.flatten()
+    """The whole report, 1600 px wide: scene, photo, and two columns of details."""
+    left = round(INNER * 0.34)
+    right = INNER - left - GAP
+    columns = (
+        _stack([_card(report.graph, left), _stages_table(report, left)]),
+        _stack([_gallery(report.objects, right), _objects_table(report, right), *_notes(report.fallbacks, right)]),
+    )
+    body = _stack([_title(report), _row(report.views), _row(report.figures), _beside(columns)])
+    out = Image.new("RGB", (WIDTH, body.height + 2 * MARGIN), SHEET)
+    out.paste(body, (MARGIN, MARGIN))
+    return out
 
 
-def _put_title(out: _Sheet, report: Report) -> None:
-    picture = Image.new("RGB", (INNER, 84), SHEET)
-    draw = ImageDraw.Draw(picture)
+def _stack(pictures: Sequence[Image.Image]) -> Image.Image:
+    """One below the other."""
+    height = sum(p.height for p in pictures) + GAP * (len(pictures) - 1)
+    out = Image.new("RGB", (max(p.width for p in pictures), height), SHEET)
+    y = 0
+    for picture in pictures:
+        out.paste(picture, (0, y))
+        y += picture.height + GAP
+    return out
+
+
+def _beside(pictures: Sequence[Image.Image]) -> Image.Image:
+    """One next to the other."""
+    width = sum(p.width for p in pictures) + GAP * (len(pictures) - 1)
+    out = Image.new("RGB", (width, max(p.height for p in pictures)), SHEET)
+    x = 0
+    for picture in pictures:
+        out.paste(picture, (x, 0))
+        x += picture.width + GAP
+    return out
+
+
+def _title(report: Report) -> Image.Image:
+    """The photo's name, and below it the facts in as many lines as they need."""
+    out = Image.new("RGB", (INNER, 200), SHEET)
+    draw = ImageDraw.Draw(out)
     draw.text((0, 0), printable(report.title, 60), font=font(36), fill=INK)
-    x = 0.0
+    x, y = 0.0, 52
     for what, value in report.facts:
-        for text, colour in ((f"{printable(what)} ", MUTED), (printable(value, 60), INK)):
-            draw.text((x, 50), text, font=font(19), fill=colour)
-            x += draw.textlength(text, font=font(19))
-        x += 26
-    out.put(picture)
-    out.y += picture.height + 4
+        label, text = f"{printable(what)} ", _cut(draw, value, INNER * 0.6, 19)
+        width = draw.textlength(label, font=font(19)) + draw.textlength(text, font=font(19))
+        if x and x + width > INNER:
+            x, y = 0.0, y + 28
+        draw.text((x, y), label, font=font(19), fill=MUTED)
+        draw.text((x + draw.textlength(label, font=font(19)), y), text, font=font(19), fill=INK)
+        x += width + 28
+    return out.crop((0, 0, INNER, y + 26))
 
 
-def _put_row(out: _Sheet, figures: Sequence[Figure]) -> None:
+def _row(figures: Sequence[Figure]) -> Image.Image:
     """Figures side by side, equally wide."""
     width = (INNER - GAP * (len(figures) - 1)) // len(figures)
-    cards = [_card(figure, width) for figure in figures]
-    for k, card in enumerate(cards):
-        out.put(card, MARGIN + k * (width + GAP))
-    out.y += max(card.height for card in cards) + GAP
+    return _beside([_card(figure, width) for figure in figures])
 
 
 def _card(figure: Figure, width: int) -> Image.Image:
@@ -84,24 +92,14 @@ def _cut(draw: ImageDraw.ImageDraw, text: str, room: float, size: float) -> str:
     return text
 
 
-def _put_graph_and_objects(out: _Sheet, report: Report) -> None:
-    """The graph at the left, the objects beside it, in as many lines as they need."""
-    left = round(INNER * 0.36)
-    graph = _card(report.graph, left)
-    out.put(graph)
-    gallery = _gallery(report.objects, INNER - left - GAP, graph.height)
-    out.put(gallery, MARGIN + left + GAP)
-    out.y += max(graph.height, gallery.height) + GAP
-
-
-def _gallery(entries: Sequence[ObjectEntry], width: int, least_height: int) -> Image.Image:
+def _gallery(entries: Sequence[ObjectEntry], width: int) -> Image.Image:
     """Pairs of pictures: the complete object, and the same with what was invented marked."""
     columns = 3 if len(entries) > 2 else max(len(entries), 1)
     cell = (width - 24 - 16 * (columns - 1)) // columns
     side = min(cell // 2, 180)
-    line = side + 54
+    line = side + 42
     rows = -(-len(entries) // columns)
-    out = Image.new("RGB", (width, max(44 + rows * line, least_height)), PAPER)
+    out = Image.new("RGB", (width, 44 + rows * line), PAPER)
     draw = ImageDraw.Draw(out)
     draw.text((12, 22), "Complete objects, and", font=font(16), fill=INK, anchor="lm")
     start = 12 + draw.textlength("Complete objects, and ", font=font(16))
@@ -111,28 +109,24 @@ def _gallery(entries: Sequence[ObjectEntry], width: int, least_height: int) -> I
         out.paste(entry.plain.resize((side, side), Image.Resampling.LANCZOS), (x, y))
         out.paste(entry.marked.resize((side, side), Image.Resampling.LANCZOS), (x + side, y))
         draw.rectangle((x - 1, y - 1, x + 2 * side, y + side), outline=LINE)
+        draw.line((x + side, y, x + side, y + side), fill=LINE)
         text = f"{entry.name} · layer {entry.layer} · {entry.invented} invented"
         draw.text((x, y + side + 16), _cut(draw, text, cell, 15), font=font(15), fill=INK, anchor="lm")
     draw.rectangle((0, 0, out.width - 1, out.height - 1), outline=LINE)
     return out
 
 
-def _put_tables(out: _Sheet, report: Report) -> None:
-    left = round(INNER * 0.7)
+def _objects_table(report: Report, width: int) -> Image.Image:
     headings = ("object", "layer", report.size_heading, "stands on", "lift", "IoU", "conf.", "fallback")
-    shares = (0.17, 0.06, 0.2, 0.13, 0.17, 0.06, 0.06, 0.15)
+    shares = (0.17, 0.06, 0.24, 0.13, 0.16, 0.06, 0.06, 0.12)
     rows = [(e.name, str(e.layer), e.size, e.support, e.lift, e.iou, e.confidence, e.fallback or "none") for e in report.objects]
-    objects = _table(headings, rows, shares, left)
-    stages = [(s.stage, s.method, f"{s.seconds:.2f}") for s in report.stages]
+    return _table(headings, rows, shares, width)
+
+
+def _stages_table(report: Report, width: int) -> Image.Image:
+    rows = [(s.stage, s.method, f"{s.seconds:.2f}") for s in report.stages]
     total = ("together", "", f"{sum(s.seconds for s in report.stages):.2f}")
-    times = _table(("stage", "method", "s"), [*stages, total], (0.28, 0.56, 0.16), INNER - left - GAP)
-    out.put(objects)
-    out.put(times, MARGIN + left + GAP)
-    notes = _notes(report.fallbacks, left)
-    if notes is not None:
-        out.put(notes, y=out.y + objects.height + GAP)
-    below = objects.height + (GAP + notes.height if notes else 0)
-    out.y += max(below, times.height) + GAP
+    return _table(("stage", "method", "seconds"), [*rows, total], (0.28, 0.56, 0.16), width)
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], shares: Sequence[float], width: int) -> Image.Image:
@@ -152,14 +146,14 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], shares: Seque
     return out
 
 
-def _notes(fallbacks: Sequence[str], width: int) -> Image.Image | None:
-    """What was not done as planned."""
+def _notes(fallbacks: Sequence[str], width: int) -> list[Image.Image]:
+    """What was not done as planned; nothing when all was."""
     if not fallbacks:
-        return None
+        return []
     out = Image.new("RGB", (width, 44 + 26 * len(fallbacks)), PAPER)
     draw = ImageDraw.Draw(out)
     draw.text((16, 20), "Simpler methods had to be used", font=font(16), fill=INVENTED, anchor="lm")
     for k, text in enumerate(fallbacks):
         draw.text((16, 48 + 26 * k), _cut(draw, text, width - 32, 15), font=font(15), fill=INK, anchor="lm")
     draw.rectangle((0, 0, 4, out.height), fill=INVENTED)
-    return out
+    return [out]

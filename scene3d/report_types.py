@@ -65,4 +65,4 @@ class Report:
     @property
     def size_heading(self) -> str:
         """Of the column of sizes: says when they are a guess."""
-        return "size w×h×d, m" if self.metric else "size w×h×d, m (scale guessed)"
+        return "w × h × d, m" if self.metric else "w × h × d, m (scale guessed)"

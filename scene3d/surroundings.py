@@ -35,12 +35,12 @@ DEFAULT = EnvironmentConfig()
 
 ROOM_BEHIND = 1.05
 """Behind an object's visible surface there is room for the rest of it, as a share of its depth."""
-WALL_PX = 250
+WALL_PX = 360
 """Long side of the picture at which the wall's depth is smoothed: more than the relief has cells."""
 POCKET_PX = 61
-"""Bays of shelves, doorways: what lies a little deeper within a quarter of the picture comes to the front."""
+"""Bays of shelves, doorways: what lies a little deeper within a sixth of the picture comes to the front."""
 WALL_SIGMA_PX = 5
-"""3 % of the picture: wider than posts and cables."""
+"""1.4 % of the picture: wider than cables and the noise of depth."""
 WALL_STEP = 0.12
 """Steps of depth above about 25 % stay sharp: what stands apart by more is torn, not bent."""
 
@@ -140,7 +140,7 @@ def _flattened(inverse: Float64[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"
 
     From the side a thin thing that is painted on the wall looks right, one that is torn from it does not.
     """
-    step = max(1, max(inverse.shape) // WALL_PX)
+    step = max(1, round(max(inverse.shape) / WALL_PX))
     small = ndimage.median_filter(np.log(inverse[::step, ::step]), 5, mode="nearest")
     small = np.minimum(ndimage.grey_closing(small, size=(POCKET_PX, POCKET_PX), mode="nearest"), small + 2 * WALL_STEP)
     soft = np.zeros_like(small)
