@@ -27,7 +27,7 @@ def preset_names() -> tuple[str, ...]:
 
 
 def load_preset(name_or_file: str, type_: type[T]) -> T:
-    """The configuration of a preset of the package (``draft``) or of a file (anything that ends in ``.yaml``).
+    """The configuration of a preset of the package (``lossless``) or of a file (anything that ends in ``.yaml``).
 
     What the file does not name keeps its default. Raises ``BadInput``.
     """

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import pytest
 
+import scene3d.pipeline
 from paco_core.errors import BadInput
-from paco_core.presets import configure, load_preset
+from paco_core.presets import configure, load_preset, preset_names
 
 
 @dataclass(frozen=True)
@@ -78,3 +79,13 @@ def test_files_that_are_not_there_or_no_yaml_are_sentences(tmp_path: Path):
     broken.write_text("fill: [1, ")
     with pytest.raises(BadInput, match=r"broken\.yaml is no YAML: while parsing"):
         load_preset(str(broken), Config)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_of_the_package_fits_the_pipelines_settings(name: str):
+    assert load_preset(name, scene3d.pipeline.Config) != scene3d.pipeline.Config()
+
+
+def test_an_unknown_preset_is_answered_by_the_nearest_one():
+    with pytest.raises(BadInput, match=r"no preset 'losless'\. Did you mean 'lossless'\?"):
+        load_preset("losless", Config)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from paco_core.errors import BadInput, PacoError
+from paco_core.errors import BadInput, MissingDependency
 from viewers.errors import UnexpectedError
 from viewers.progressline import ProgressLine, WarningsTo
 
@@ -24,6 +24,8 @@ class Command:
 
     name: str
     summary: str
+    resumes: bool = False
+    """Whether the same command again goes on where it was stopped."""
 
     @property
     def module(self) -> str:
@@ -32,8 +34,8 @@ class Command:
 
 
 COMMANDS = (
-    Command("demo", "reconstruct the photos that come with the package"),
-    Command("reconstruct", "one photo and its masks become a 3D scene in a run folder"),
+    Command("demo", "reconstruct the photos that come with the package", resumes=True),
+    Command("reconstruct", "one photo and its masks become a 3D scene in a run folder", resumes=True),
     Command("view", "look at the scene of a run folder in a window"),
     Command("backends", "list the methods that can be chosen, and what each needs"),
     Command("doctor", "say what this machine has, and what is missing for what"),
@@ -47,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _dispatch(args)
     except KeyboardInterrupt:
-        _say(sys.stderr, "Interrupted. What was finished is kept: run the same command again to go on from there.")
+        _say(sys.stderr, "Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output left (`paco backends | head`): nothing to say, nobody to hear it
         sys.stdout = None
@@ -74,12 +76,15 @@ def _run(command: Command, args: list[str]) -> int:
         try:
             module = importlib.import_module(command.module)
             outcome = module.run(_parse(command, module.Options, args), progress)
-        except PacoError as error:
+        except (BadInput, MissingDependency) as error:
             progress.say(f"paco {command.name}: {error}")
             return BAD_INPUT
         except KeyboardInterrupt:
-            progress.clear()
-            raise
+            if not command.resumes:
+                progress.clear()
+                raise
+            progress.say("Interrupted. What was finished is kept: run the same command again to go on from there.")
+            return INTERRUPTED
         except UnexpectedError as error:
             progress.say(_bug(command, error.cause, error.log_file))
             return BUG

@@ -119,7 +119,8 @@ class SceneWindow:
         shape = geometry.TriangleMesh(
             utility.Vector3dVector(np.array(mesh.vertices)), utility.Vector3iVector(np.array(mesh.faces, np.int32))
         )
-        shape.triangle_uvs = utility.Vector2dVector(np.array(mesh.uv[mesh.faces.reshape(-1)]))
+        uv = mesh.uv[mesh.faces.reshape(-1)]
+        shape.triangle_uvs = utility.Vector2dVector(np.column_stack([uv[:, 0], 1 - uv[:, 1]]))  # its origin is bottom-left
         material = self._open3d.visualization.rendering.MaterialRecord()
         material.shader = "defaultUnlit"
         material.albedo_img = geometry.Image(_encode_twice(mesh.texture))

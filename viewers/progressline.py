@@ -20,6 +20,7 @@ class ProgressLine:
         self._clock = clock
         self._stage = ""
         self._stage_start = self._start = self._last_call = clock()
+        self._calls = 0
         self._last_line = -PLAIN_INTERVAL_S
         self._shown = False
 
@@ -27,8 +28,10 @@ class ProgressLine:
         """Show that ``done`` of ``total`` units are finished, how long it took and about how long the rest will take."""
         now = self._clock()
         if stage != self._stage:
-            self._stage, self._stage_start, self._last_line = stage, self._last_call, now - PLAIN_INTERVAL_S
+            self._stage, self._stage_start, self._calls = stage, self._last_call, 0
+            self._last_line = now - PLAIN_INTERVAL_S
         self._last_call = now
+        self._calls += 1
         line = self._line(now, done, total, note)
         if self._tty:
             columns = shutil.get_terminal_size().columns
@@ -53,8 +56,9 @@ class ProgressLine:
 
     def _line(self, now: float, done: int, total: int, note: str) -> str:
         parts = [f"{now - self._start:5.1f} s", f"{self._stage} {done}/{total}"]
-        if 0 < done < total:
-            parts.append(f"about {(now - self._stage_start) / done * (total - done):.0f} s left")
+        left = (now - self._stage_start) / max(done, 1) * (total - done)
+        if self._calls > 1 and left >= 1:  # one call tells nothing about the others
+            parts.append(f"about {left:.0f} s left of it")
         return "  ".join([*parts, note]).rstrip()
 
 

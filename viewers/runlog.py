@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from paco_core.errors import PacoError
+from paco_core.errors import BadInput, MissingDependency
 from paco_core.store import RunFolder
 from viewers.errors import UnexpectedError
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def run_log(folder: Path) -> Iterator[None]:
     """Open the run folder and append everything from INFO up to its log while the block runs.
 
-    Raises ``BadInput`` when the folder can't be used, ``UnexpectedError`` for what is no ``PacoError``.
+    Raises ``BadInput`` when the folder can't be used, ``UnexpectedError`` for a mistake of the program.
     """
     file = RunFolder(folder).path / "log.txt"
     handler = logging.FileHandler(file, encoding="utf-8")
@@ -30,7 +30,7 @@ def run_log(folder: Path) -> Iterator[None]:
     try:
         log.info("paco %s, Python %s, %s", version("paco-scene3d"), platform.python_version(), platform.platform())
         yield
-    except PacoError as error:
+    except (BadInput, MissingDependency) as error:
         log.info("refused: %s", error)
         raise
     except Exception as error:
