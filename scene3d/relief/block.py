@@ -16,6 +16,8 @@ GRID = 56
 """Samples across the silhouette while fitting."""
 ACCEPT_IOU = 0.84
 """Below this the mask is not a box's; between two boxes' hexagons and a round body's outline there is a wide gap."""
+CLEAN_IOU = 0.95
+"""From here on the cuboid is a better outline than the mask's ragged border."""
 DEPTH_PRIOR = (np.log(0.6), 0.5)
 """Log depth over width of boxes and cupboards, mean and spread: 0.6 times the width, give or take a factor 1.6
 (cartons 0.4 … 1, wardrobes and chests 0.35 … 0.7; our estimate from common sizes)."""
@@ -126,7 +128,7 @@ def block(outline: Outline, view: View, cell: float, depth: Float[np.ndarray, "s
     covered = _covers(hull, np.stack([u.ravel(), v.ravel()], axis=1)).reshape(outline.mask.shape)
     handles = find_handles(outline, covered, view, box.center, low[1], high[1], lambda y: np.zeros_like(y))
     box_from_work = box.work_from_box.T
-    slack = 0.02  # the fit is good to about two percent; the mask's own outline decides
+    slack = 0.0 if box.iou > CLEAN_IOU else 0.02  # then the mask's own outline decides
 
     def solid(points: np.ndarray) -> np.ndarray:
         local = (points - box.center) @ box_from_work.T
@@ -134,7 +136,7 @@ def block(outline: Outline, view: View, cell: float, depth: Float[np.ndarray, "s
         uv, _ = view.project(points)
         for handle in handles:
             value = np.maximum(value, handle.solid(points, outline, view))
-        return np.minimum(value, outline.distance.at(uv))
+        return value if box.iou > CLEAN_IOU else np.minimum(value, outline.distance.at(uv))
 
     boxes = [np.array([low, high])] + [handle.box(view) for handle in handles]
     low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)

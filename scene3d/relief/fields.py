@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Float64
 from scipy import ndimage as ndi
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
+from skimage.morphology import skeletonize
 
 from paco_core.errors import ObjectFailed
 
@@ -17,6 +18,8 @@ PAD = 8
 """Empty cells around it, so that blurs and gradients never see the border."""
 FINE_PX = 420
 """The signed distance is kept at up to this many samples along the silhouette: finer than any volume we sample."""
+THREAD = 0.005
+"""Stems and spokes are made this thick (radius, work units), so that the finest cells do not miss them (notes 4.3 d)."""
 ISLAND = 0.01
 """Islands smaller than this share of the largest one are noise of the mask (lifting notes 4.1.1)."""
 
@@ -119,10 +122,23 @@ def _signed_distance(alpha: np.ndarray, mask: np.ndarray, side: float) -> Field2
     near = np.abs(signed) < 1
     signed = np.where(near, np.clip(soft - 0.5, -0.5, 0.5), signed) / side
     q = max(1, int(side // FINE_PX))
+    signed = np.maximum(signed, _threads(hard, side))
     if q > 1:
         signed = ndi.uniform_filter(signed, q)[q // 2 :: q, q // 2 :: q]
     first = 0.5 - border + q // 2 - (0.5 if q % 2 == 0 and q > 1 else 0.0)
     return Field2D(signed.astype(np.float64), (first, first), float(q))
+
+
+def _threads(mask: np.ndarray, side: float) -> np.ndarray:
+    """Signed distance of tubes of ``THREAD`` around parts of the mask that are thinner; far outside elsewhere."""
+    radius = THREAD * side
+    if radius < 0.5:
+        return np.full(mask.shape, -1.0)
+    solid = edt(~(edt(mask) > radius)) < radius + 1  # the opening of the mask by a disc
+    thin = mask & ~solid
+    if not thin.any():
+        return np.full(mask.shape, -1.0)
+    return (radius - edt(~skeletonize(thin))) / side
 
 
 def thickness(inside: Bool[np.ndarray, "h w"], cell: float, floor: float = 0.012) -> Float64[np.ndarray, "h w"]:

@@ -17,6 +17,8 @@ MAX_RANGE = 1.6
 """Visible depths of one object span less than this many silhouette sides; everyday objects 0.3 … 0.5 (notes 4.2)."""
 GENERAL_IOU = 0.0
 """Nothing more general is left to try, so that thin masks, which never agree much, are taken as they are."""
+SHELL = 0.025
+"""What is seen has at least this thickness (work units), even where its symmetric image is not possible."""
 FLOOR_SLACK = 0.01
 """What is not seen does not reach lower than what is seen, give or take this (work units): things stand on their visible feet."""
 
@@ -112,14 +114,15 @@ def symmetric_solid(outline: Outline, view: View, relief: Relief, symmetry: Symm
     The half-and-half blend measured better than either alone (lifting notes 4.1.4 and 4.2).
     """
     cone = front_cone(outline, view, relief.front)
-    slope = _steepness(relief.back, outline)
+    slope, front_slope = _steepness(relief.back, outline), _steepness(relief.front, outline)
     image = symmetry.work_from_work
 
     def solid(points: np.ndarray) -> np.ndarray:
         uv, z = view.project(points)
         inflated = np.clip((z - relief.back.at(uv)) * slope.at(uv), -0.3, 0.3)
         twin = np.clip(cone(points @ image[:3, :3].T + image[:3, 3]), -0.3, 0.3)
-        value = np.minimum(cone(points), 0.5 * inflated + 0.5 * twin)
+        shell = SHELL - (relief.front.at(uv) - z) * front_slope.at(uv)
+        value = np.minimum(cone(points), np.maximum(0.5 * inflated + 0.5 * twin, shell))
         return value if floor is None else np.minimum(value, points[:, 1] - floor)
 
     return solid
@@ -173,7 +176,7 @@ def relief_shape(
     half = thickness(outline.inside, outline.cell) * swell
     relief = relief_from_depth(outline, height, half)
     seen = view.lift_pixels(outline.grid.uv[outline.inside.ravel()], relief.front.values[outline.inside])
-    floor = float(np.quantile(seen[:, 1], 0.005)) - FLOOR_SLACK
+    floor = float(np.quantile(seen[:, 1], 0.001)) - FLOOR_SLACK
     low, high = bounds_of(outline, view, relief)
     symmetry = find_symmetry(outline, view, relief.front, symmetries, seed=seed) if symmetries else None
     if symmetry is None:
