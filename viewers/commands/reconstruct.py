@@ -20,21 +20,23 @@ class Options:
     """One photo and its masks become a 3D scene in a run folder. The same command again goes on where it was stopped."""
 
     photo: Positional[Path]
-    """The photo: JPEG, PNG or what else Pillow reads; EXIF orientation and focal length are honoured."""
+    """The photo: JPEG, PNG, WebP or TIFF; EXIF orientation and focal length are honoured."""
     masks: Path
     """The objects' visible parts: one label PNG (0 is background), or a folder with one PNG per object."""
     out: Path
     """The run folder: a new or empty one, or that of an earlier run."""
     names: Path | None = None
-    """JSON or text file with the objects' names; without it, names come from the masks' file names or are numbers."""
+    """The objects' names: JSON like {"1": "cup"}, or text with one name a line. Without it: a JSON file beside the masks,
+    the masks' file names, or "object 1". Names matter: what is known about cups or chairs is used for them."""
     depth: Path | None = None
-    """Depth of every pixel along the optical axis: PNG (16 bit), TIFF, NPY or NPZ. Without it, depth is guessed."""
+    """Depth of every pixel along the optical axis: NPY, NPZ or TIFF in metres, 16-bit PNG in millimetres. Without it,
+    depth is estimated from the floor and what stands on it."""
     depth_unit_m: float | None = None
-    """Metres per unit of the depth file, e.g. 0.001 for millimetres."""
+    """Metres per unit of the depth file, when it is another: 0.0002 for fifths of a millimetre."""
     depth_kind: Literal["metric", "relative"] = "metric"
     """Whether the depth file's scale is known."""
     fov_deg: float | None = None
-    """Horizontal field of view of the photo, degrees; without it, EXIF or a usual lens."""
+    """Field of view along the photo's longer side, degrees; without it, EXIF or a usual lens."""
     pitch_deg: float | None = None
     """How far the camera looks down, degrees; without it, it is estimated."""
     order: tuple[str, ...] = ()
