@@ -26,11 +26,9 @@ class Options:
     out: Path
     """The run folder: a new or empty one, or that of an earlier run."""
     names: Path | None = None
-    """The objects' names: JSON like {"1": "cup"}, or text with one name a line. Without it: a JSON file beside the masks,
-    the masks' file names, or "object 1". Names matter: what is known about cups or chairs is used for them."""
+    """The objects' names, JSON or text; without it: JSON beside the masks, the masks' file names, or "object 1"."""
     depth: Path | None = None
-    """Depth of every pixel along the optical axis: NPY, NPZ or TIFF in metres, 16-bit PNG in millimetres. Without it,
-    depth is estimated from the floor and what stands on it."""
+    """Depth along the optical axis: NPY, NPZ, TIFF (metres) or 16-bit PNG (millimetres); without it, it is estimated."""
     depth_unit_m: float | None = None
     """Metres per unit of the depth file, when it is another: 0.0002 for fifths of a millimetre."""
     depth_kind: Literal["metric", "relative"] = "metric"
