@@ -135,10 +135,11 @@ def _shell(
     sides = np.linspace(1 / SIDE_COLUMNS, 1, SIDE_COLUMNS)
     columns = np.concatenate([-BEYOND[0] * w * sides[::-1], np.linspace(0, w, SHELL_COLUMNS + 1), w + BEYOND[0] * w * sides])
     u, v = np.meshgrid(columns, np.linspace(-BEYOND[1] * h, (1 + BEYOND[1]) * h, SHELL_ROWS + 1))
-    inside = np.clip(u, 0, w)
-    z = z_of_pixel[np.clip(v, 0, h - 1).astype(int), np.minimum(inside, w - 1).astype(int)]
-    turn = np.radians(ROUND_DEG) * (u - inside) / (BEYOND[0] * w)
-    points = _turned_round(around, _points(around, inside, v, z), turn).reshape(-1, 3)
+    u_edge, v_edge = np.clip(u, 0, w), np.clip(v, 0, h)
+    z = z_of_pixel[np.minimum(v_edge, h - 1).astype(int), np.minimum(u_edge, w - 1).astype(int)]
+    edge = _points(around, u_edge, v_edge, z)
+    edge[..., 1] += (v_edge - v) / around.camera.fy * z  # walls go on straight up
+    points = _turned_round(around, edge, np.radians(ROUND_DEG) * (u - u_edge) / (BEYOND[0] * w)).reshape(-1, 3)
     corners = cell_corners(*u.shape)
     seen = points[corners][..., 1].max(axis=1) > -UNDER_M
     return _used(points, split_cells(corners[seen]), np.stack([u.ravel(), v.ravel()], axis=1))

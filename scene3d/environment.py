@@ -85,7 +85,7 @@ def _floor_grids(around: Surroundings, box: Float[np.ndarray, "2 3"], config: En
     pivot = objects.mean(axis=0)
     orbit = [(core - pivot) @ _turn(angle) + pivot for angle in np.radians([-config.orbit_deg, config.orbit_deg])]
     outer = np.vstack([core, *orbit])
-    limits = [[*_span(core[:, k]), *_span(outer[:, k], 0.05)] for k in (0, 1)]
+    limits = [[*_span(core[:, k]), *_span(outer[:, k], 0.2)] for k in (0, 1)]
     if not around.is_floor.all():  # it ends under the backdrop, whose sides come round
         limits[0][2:] = -BACKDROP_REACH * around.far_m, BACKDROP_REACH * around.far_m
         limits[1][0] = limits[1][2] = -1.05 * around.far_m

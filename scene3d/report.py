@@ -18,8 +18,8 @@ from scene3d.scene import object_folder
 from scene3d.types import PlacedObject, Scene
 
 VIEWS_DEG = (-30.0, 0.0, 30.0)
-VIEW_PX = 640
-"""Long side of the rendered views: twice what a phone shows."""
+VIEW_PX = 512
+"""Long side of the rendered views: what the sheet shows."""
 FIGURE_PX = 900
 """Long side of embedded pictures: a page of a 50-megapixel photo stays small enough to send."""
 OBJECT_PX = 240
@@ -132,7 +132,7 @@ def _entry(item: CompleteObject, placed: PlacedObject | None, scene: Scene) -> O
     invented = f"{100 * item.hidden_fraction:.0f} %"
     completed = f"{item.mask_method}, {item.fill_method}"
     if placed is None:
-        lost = ("-", "-", "-", "not placed", "-", "-", "-")
+        lost = ("-", "-", "not placed", item.fallback or "", "-", "-", "-")
         return ObjectEntry(**shown, invented=invented, completion=completed, **dict(zip(_PLACED, lost, strict=True)))
     texts = (
         " × ".join(f"{side:.2f}" if side >= 0.1 else f"{side:.3f}" for side in placed.size_m),

@@ -1,6 +1,7 @@
 """The pictures of a report: masks with names, depth in colours, the occlusion graph, objects with what was invented."""
 
 import colorsys
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -29,14 +30,17 @@ _LIKE = str.maketrans({"×": "x", "→": ">", "−": "-", "–": "-", "—": "-"
 
 def printable(text: str, longest: int = 40) -> str:
     """What the built-in font can draw: other characters become like ones or question marks, long texts are cut."""
-    text = text[: longest + 1].translate(_LIKE)
-    shown = "".join(c if c == " " or (c.isprintable() and _has_glyph(c)) else "?" for c in text)
+    shown = "".join(_like(c) for c in text[: longest + 1].translate(_LIKE))
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
 @lru_cache(maxsize=4096)
-def _has_glyph(character: str) -> bool:
-    return _drawn(character) != _drawn("\uffff")
+def _like(character: str) -> str:
+    """The character itself, its letter without accents, or a question mark."""
+    for candidate in (character, unicodedata.normalize("NFKD", character)[:1]):
+        if candidate == " " or (candidate.isprintable() and _drawn(candidate) != _drawn("\uffff")):
+            return candidate
+    return "?"
 
 
 def _drawn(character: str) -> bytes:

@@ -90,7 +90,7 @@ def find_surroundings(
     wall = ndimage.binary_opening(seen & ~low, iterations=2)
     upright_z = _upright_plane_z(rays, far)
     if depth.kind == "metric" and wall.mean() >= config.min_share:
-        wall_z = _continue_wall(z, wall, objects & depth.valid)
+        wall_z = _continue_wall(z, wall, seen & low, objects & depth.valid)
     else:
         wall, wall_z = np.zeros_like(low), upright_z
     is_floor = _median(np.where(wall, False, np.where(seen & low & np.isfinite(floor_z), True, floor_z < wall_z)))
@@ -122,13 +122,18 @@ def _upright_plane_z(rays: Float64[np.ndarray, "h w 3"], far: float) -> Float64[
 
 
 def _continue_wall(
-    z: Float64[np.ndarray, "h w"], wall: Bool[np.ndarray, "h w"], objects: Bool[np.ndarray, "h w"]
+    z: Float64[np.ndarray, "h w"], wall: Bool[np.ndarray, "h w"], floor: Bool[np.ndarray, "h w"], objects: Bool[np.ndarray, "h w"]
 ) -> Float64[np.ndarray, "h w"]:
-    """The wall's z-depth everywhere. 1/z is linear over a plane's picture: planes go on as planes. Never before an object."""
+    """The wall's z-depth everywhere, never before an object.
+
+    Behind objects 1/z is interpolated, which is linear over a plane's picture: planes go on as planes. Under the floor that
+    is seen, the wall goes on as it was at its foot.
+    """
     low, high = np.quantile(z[wall], [0.005, 0.995])  # single wrong matches of a stereo camera
     inverse = 1 / np.clip(np.where(wall, z, high), low, high)
-    whole = membrane(inverse[..., None].astype(np.float32), wall)[..., 0].astype(np.float64)
-    whole = np.maximum(whole, 0.5 / high)
+    whole = membrane(inverse[..., None].astype(np.float32), wall, ~floor)[..., 0].astype(np.float64)
+    row, column = ndimage.distance_transform_edt(floor, return_distances=False, return_indices=True)  # pyright: ignore
+    whole = np.maximum(whole[row, column], 0.5 / high)
     flat = 1 / _flattened(whole)
     object_z = ndimage.grey_dilation(np.where(objects, z, 0.0), size=(7, 7))
     niche = object_z > flat / ROOM_BEHIND
