@@ -65,6 +65,14 @@ def reconstruct(inputs: Inputs, out: Path, config: Config = Config(), *, progres
     Raises ``BadInput`` for what can't be used; an object that fails falls back and is listed, it never stops the run.
     """
     run = RunFolder(out, packages=("paco_core", "scene3d"))
+    flat, scene = build(inputs, run, config, progress=progress)
+    return _export(flat, scene, run, config, progress)
+
+
+def build(
+    inputs: Inputs, run: RunFolder, config: Config = Config(), *, progress: Progress = silent
+) -> tuple[DeocclusionStages, Scene]:
+    """Everything of ``reconstruct`` but the files that people open."""
     flat = deocclude(inputs, run, config.deocclusion, seed=config.seed, progress=progress)
     ground = run.stage(
         "ground",
@@ -88,7 +96,7 @@ def reconstruct(inputs: Inputs, out: Path, config: Config = Config(), *, progres
         Scene,
     )
     progress("scene", 1, 2, scene.value.scale_source)
-    return _export(flat, scene.value, run, config, progress)
+    return flat, scene.value
 
 
 def _lift_all(
