@@ -7,10 +7,14 @@ from jaxtyping import Bool, Float, Float64, Int
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from paco_core.errors import ObjectFailed
+
 GUTTER = 3
 """Empty texels around a chart, filled by ``bleed``: bilinear sampling and two mip levels never see a neighbour."""
 SIDE_DENSITY = 0.7
 """Texels per length of unseen charts over those of the photo's chart: what is invented is blurry anyway."""
+MIN_DENSITY = 0.2
+"""Before unseen charts get coarser than this, the atlas grows."""
 FRONT_SHARE = 0.74
 """Longest side of the photo's chart over the atlas' side: leaves 45 % of the texels to the rest."""
 BOX_DIRECTIONS = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], dtype=np.float64)
@@ -107,10 +111,11 @@ def unwrap(
     is_front = label_of == FRONT
     extent = high - low
     size, zoom = _atlas_size(extent[is_front], max_size)
-    scales, corners = _pack(extent, is_front, size, zoom)
+    scales, corners, size = _pack(extent, is_front, size, zoom, max_size)
     texel = (flat - low[chart_of]) * scales[chart_of][:, None] + corners[chart_of] + GUTTER
     origin = np.zeros(2)
     if is_front.any():
+        zoom = float(scales[is_front][0])
         origin = low[is_front][0] - (corners[is_front][0] + GUTTER) / zoom
     return Atlas(source, new_faces.reshape(-1, 3), texel, label == FRONT, size, zoom, origin)
 
@@ -141,19 +146,23 @@ def _atlas_size(front_extent: np.ndarray, max_size: int) -> tuple[int, float]:
     return size, min(1.0, (FRONT_SHARE * size - 2 * GUTTER) / longest)
 
 
-def _pack(extent: np.ndarray, is_front: np.ndarray, size: int, zoom: float) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and top-left texel of every chart; unseen charts shrink until everything fits."""
-    density = SIDE_DENSITY * zoom
+def _pack(extent: np.ndarray, is_front: np.ndarray, size: int, zoom: float, max_size: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Scale and top-left texel of every chart, and the atlas' side: unseen charts shrink, the atlas grows, all shrink."""
+    density = SIDE_DENSITY
     while True:
-        scales = np.where(is_front, zoom, density)
+        scales = zoom * np.where(is_front, 1.0, density)
         boxes = np.ceil(extent * scales[:, None]).astype(int) + 2 * GUTTER
         corners = _guillotine(boxes, is_front, size)
         if corners is not None:
-            return scales, corners
-        density *= 0.85
-        if density < 0.05 * zoom:  # thousands of tiny charts: their gutters alone fill the atlas
-            size_needed = boxes.prod(axis=1).sum()
-            raise ValueError(f"{len(boxes)} charts need {size_needed} texels; the atlas has {size * size}")
+            return scales, corners, size
+        if density > MIN_DENSITY:
+            density *= 0.85
+        elif size < max_size:
+            size, density = 2 * size, SIDE_DENSITY
+        elif zoom > 0.05:
+            zoom *= 0.85
+        else:
+            raise ObjectFailed(f"{len(boxes)} charts do not fit into a texture of {size} px.")
 
 
 def _guillotine(boxes: np.ndarray, is_front: np.ndarray, size: int) -> np.ndarray | None:

@@ -11,8 +11,8 @@ from scene3d.relief.view import View, spine_height
 from scene3d.texture import clean_photo
 from scene3d.types import LiftedMesh, LiftInput, TexturedMesh
 
-CELLS = 72
-"""Cells along the silhouette's longest side: about 1.4 % steps in the outline of a fallback."""
+CELLS = 56
+"""Cells along the silhouette's longest side: about 2 % steps in the outline of a fallback."""
 THICKNESS = 0.16
 """Depth over width: just more than a sticker."""
 FLAT_THICKNESS = 0.02

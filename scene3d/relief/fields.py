@@ -91,7 +91,7 @@ def outline_of(alpha: Float[np.ndarray, "s s"], *, min_px: int = 12) -> Outline:
     inside = distance.at(grid.uv).reshape(n, n) > 0
     if not inside.any():
         raise ObjectFailed("The mask is thinner than one percent of its length everywhere.")
-    return Outline(mask, side, distance, grid.with_values(inside))
+    return Outline(mask, side, distance, grid.with_values(inside.astype(np.float64)))
 
 
 def edt(inside: Bool[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:

@@ -23,6 +23,8 @@ MIN_OPEN_DEG = 10.0
 """Below this camera height the inside of a cup is not seen, and a closed top can't be told from an open one."""
 BASE, CONTAINER_BASE = 0.3, 0.5
 """Least radius of a hidden base over the largest radius: bottles and vases, cups and bowls."""
+EDGE_PX = 0.5
+"""Circles may leave the mask by this much: what the volume's blur takes away again."""
 HIDDEN_BASE_DEG = 20.0
 """From higher up the body hides its own base, and the base's radius is at least a share of the widest one: things stand."""
 MIN_RADIUS = 0.012
@@ -139,12 +141,12 @@ def _largest_circles(
     uv, _ = view.project(every.reshape(-1, 3))
     margin = inside.at(uv).reshape(len(heights), RADII, len(ANGLES))
     worst = margin.min(axis=2)
-    fits = worst >= 0
+    fits = worst >= -EDGE_PX
     first_out = np.where(fits.any(axis=1), RADII - np.argmax(fits[:, ::-1], axis=1), 0)
     k = np.arange(len(heights))
     i = np.clip(first_out, 1, RADII - 1)
     inner, outer = worst[k, i - 1], worst[k, i]
-    share = np.clip(inner / np.maximum(inner - outer, 1e-9), 0, 1)
+    share = np.clip((inner + EDGE_PX) / np.maximum(inner - outer, 1e-9), 0, 1)
     radius = np.where(first_out > 0, radii[i - 1] + share * (radii[i] - radii[i - 1]), 0.0)
     stopped_by = np.abs(np.cos(ANGLES[margin[k, i].argmin(axis=1)]))
     return radius, stopped_by > 0.5  # within 60 degrees of the image's horizontal
@@ -169,7 +171,8 @@ def fill_level(rgb: UInt8[np.ndarray, "s s 3"], profile: Profile, view: View, de
 
     Only the arc that is seen through the rim votes. Without a clear edge, ``default_fill`` times the height below the rim.
     """
-    picture = Field2D(ndi.gaussian_filter(rgb.astype(np.float64).mean(axis=2), 1.0), (0.5, 0.5), 1.0)
+    smooth = ndi.gaussian_filter(rgb.astype(np.float64), (1.0, 1.0, 0.0))
+    channels = [Field2D(smooth[..., k], (0.5, 0.5), 1.0) for k in range(3)]
     height = profile.top - profile.bottom
     levels = profile.top - height * np.linspace(0.06, 0.8, 50)
     inner = np.maximum(profile.radius(levels) - WALL * profile.rim, 0.01)
@@ -180,8 +183,9 @@ def fill_level(rgb: UInt8[np.ndarray, "s s 3"], profile: Profile, view: View, de
         arc = arc[(arc[:, 2] < -0.3 * radius) & _seen_through_rim(arc, profile, view)]
         if len(arc) >= 12:
             uv, _ = view.project(arc)
-            rise = picture.at(uv + step) - picture.at(uv - step)
-            contrast[k] = np.quantile(rise * np.sign(np.median(rise)), 0.2)  # the same edge along four fifths of the arc
+            rises = [c.at(uv + step) - c.at(uv - step) for c in channels]
+            # the same edge along four fifths of the arc
+            contrast[k] = max(np.quantile(rise * np.sign(np.median(rise)), 0.2) for rise in rises)
     best = int(contrast.argmax())
     clear = contrast[best] > EDGE_CONTRAST
     return float(levels[best]) if clear else profile.top - default_fill * height
