@@ -42,9 +42,7 @@ def make_object(object_id: int, name: str, rng: np.random.Generator) -> PlacedOb
     """A box of random size, colour, place and yaw on the floor."""
     texture = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     yaw = rng.uniform(0, 2 * np.pi)
-    pose = Pose(
-        np.array([rng.uniform(-1, 1), 0.0, rng.uniform(-4, -2)]), np.array([np.cos(yaw / 2), 0, np.sin(yaw / 2), 0])
-    )
+    pose = Pose(np.array([rng.uniform(-1, 1), 0.0, rng.uniform(-4, -2)]), np.array([np.cos(yaw / 2), 0, np.sin(yaw / 2), 0]))
     return PlacedObject(
         id=object_id,
         name=name,
