@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Int, UInt8
 from scipy import ndimage
 
 from paco_core.backends.base import BackgroundFiller
@@ -47,7 +47,7 @@ def fill_background(
 
     A filler that fails is replaced by the smooth membrane; ``method`` says so.
     """
-    taken = segmentation.masks.any(0)
+    taken = np.any(segmentation.masks, axis=0)
     for complete_object in objects:
         paste_mask(taken, complete_object)
     if not taken.any():
@@ -55,6 +55,9 @@ def fill_background(
     hole = dilate(taken, max(config.margin_px, config.margin_diagonal * float(np.hypot(*photo.hw))))
     hole |= cast_shadows(photo.rgb, hole, config)
     hole |= islands(hole, config.island_share)
+    if hole.all():
+        mean = photo.rgb.reshape(-1, 3).mean(0).round().astype(np.uint8)
+        return Background(np.broadcast_to(mean, photo.rgb.shape).copy(), hole, "mean colour (no background is visible)")
     try:
         filled, method = filler.fill(photo.rgb, hole), filler.name
         if filled.shape != photo.rgb.shape:
@@ -74,10 +77,20 @@ def paste_mask(canvas: Bool[np.ndarray, "h w"], complete_object: CompleteObject)
     canvas[rows, cols] |= complete_object.amodal[rows.start - y0 : rows.stop - y0, cols.start - x0 : cols.stop - x0]
 
 
+def label(mask: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
+    """Number of each pixel's connected part, from 1; 0 outside the mask."""
+    return np.asarray(ndimage.label(mask)[0], int)  # pyright: ignore[reportIndexIssue]
+
+
+def spread(seed: Bool[np.ndarray, "h w"], into: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """The seed and everything in ``into`` that is connected with it."""
+    return np.asarray(ndimage.binary_propagation(seed, mask=into), bool)
+
+
 def islands(hole: Bool[np.ndarray, "h w"], share: float) -> Bool[np.ndarray, "h w"]:
     """Small pieces of what is not hole, unless they touch the photo's border."""
-    parts, count = ndimage.label(~hole)  # pyright: ignore[reportGeneralTypeIssues]
-    size = np.bincount(parts.ravel(), minlength=count + 1)
+    parts = label(~hole)
+    size = np.bincount(parts.ravel())
     small = size < share * hole.size
     small[0] = False
     for edge in (parts[0], parts[-1], parts[:, 0], parts[:, -1]):
@@ -106,17 +119,15 @@ def cast_shadows(
     lit = membrane(luma[..., None], far)[..., 0]
     near = ~small & ~far & _at_foot(small)
     dark, dim = (near & (luma < ratio * lit) for ratio in (config.shadow_ratio, config.shadow_ratio**0.5))
-    core = ndimage.binary_propagation(small & ndimage.binary_dilation(dark), mask=dark | small) & dark
-    shadow = ndimage.binary_propagation(core, mask=dim)  # hysteresis: half-shadow belongs to the shadow that it touches
-    grown = ndimage.binary_dilation(shadow, iterations=2) & ~far
+    core = spread(small & dilate(dark, 1), dark | small) & dark
+    shadow = spread(core, dim)  # hysteresis: half-shadow belongs to the shadow that it touches
+    grown = dilate(shadow, 2) & ~far
     return np.repeat(np.repeat(grown, step, 0), step, 1)[: hole.shape[0], : hole.shape[1]] & ~hole
 
 
 def _at_foot(hole: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Pixels lower than the middle of the nearest connected part of the hole: shadows lie at the feet of things."""
-    parts, count = ndimage.label(hole)  # pyright: ignore[reportGeneralTypeIssues]
-    middle = np.zeros(count + 1)
-    for i, box in enumerate(ndimage.find_objects(parts), 1):
-        middle[i] = (box[0].start + box[0].stop) / 2
-    at = ndimage.distance_transform_edt(~hole, return_distances=False, return_indices=True)
-    return np.arange(hole.shape[0])[:, None] > middle[parts[tuple(np.asarray(at))]]
+    parts = label(hole)
+    middle = np.array([0.0] + [(box[0].start + box[0].stop) / 2 for box in ndimage.find_objects(parts)])
+    at = np.asarray(ndimage.distance_transform_edt(~hole, return_distances=False, return_indices=True), int)
+    return np.arange(hole.shape[0])[:, None] > middle[parts[at[0], at[1]]]

@@ -86,7 +86,7 @@ def complete(
 def _job(photo: Photo, segmentation: Segmentation, occlusion: OcclusionGraph, index: int, config: CompletionConfig) -> _Job:
     """Crop one object: its visible box, the occluders near it, and canvas beyond the sides that cut it."""
     object_id, visible = segmentation.ids[index], segmentation.masks[index]
-    owned = segmentation.masks.any(0)
+    owned = np.any(segmentation.masks, axis=0)
     fronts = occlusion.occluders(object_id)
     front = np.zeros_like(visible)
     for other in fronts:

@@ -18,7 +18,7 @@ STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 def neighbour_pairs(
     inside: Bool[np.ndarray, "h w"],
 ) -> list[tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]]:
-    """For each of ``STEPS``: flat indices of pixels inside and of their neighbour there; pairs that leave the picture are left out."""
+    """For each of ``STEPS``: flat indices of pixels inside and of their neighbour there, where there is one."""
     h, w = inside.shape
     ys, xs = np.nonzero(inside)
     pairs = []

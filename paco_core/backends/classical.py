@@ -1,12 +1,51 @@
-"""Completion without weights: shape from hull and symmetry inside the occluders, appearance by exemplars over a smooth base."""
+"""Completion without weights: shape from ellipse, symmetry, hull and continued outlines inside the occluders; appearance from
+mirror counterparts and exemplars over a smooth base.
 
-from dataclasses import dataclass
+Hidden IoU of the shapes on 240 composites of two cut-outs: hull .595, with outlines .628, with symmetry and ellipses .647.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+from scipy import ndimage
 
 from paco_core.backends.base import Completion, CompletionTarget
+from paco_core.backends.exemplar import fill_exemplar
 from paco_core.fill import membrane
-from paco_core.shape import convex_hull
+from paco_core.masks import box_slices, dilate, erode
+from paco_core.shape import Mirror, best_mirror, continue_outline, convex_hull, fit_ellipse, free_outline
+
+Mask = Bool[np.ndarray, "h w"]
+
+WORK_PX = 256
+"""Long side at which exemplars are searched for: 0.1-0.3 s an object."""
+MARGIN_PX = 6
+"""Round the object, so that patches at its edge lie in the picture."""
+PATCH_PX = 5
+"""Objects are small; 7 px lose 0.3 dB in the hidden part (60 composites)."""
+NEARNESS = (60.0, 60.0)
+"""Objects have no horizon: rows count as columns."""
+ELLIPSE_RESIDUAL = 0.04
+"""Nine tenths of the free outline lie this near to the ellipse, in radii."""
+ELLIPSE_ARC = 0.3
+"""Share of the ellipse's directions that the free outline covers: less, and the ellipse is guessed."""
+ELLIPSE_SLACK = 0.04
+"""Share of the ellipse that may fall beside the object, and of the object that may fall beside the ellipse."""
+MIRROR_SLACK = 0.10
+"""Share of the mirrored object that may fall on what is neither object nor occluder (best of 0.05 … 0.2 on the composites)."""
+BEYOND_OVERLAP = 0.6
+"""Outside the photo symmetry is believed only when it lays this share of the object onto itself."""
+SYMMETRIC_SHARE = 0.25
+"""Share of the trusted pixels that must be seen on both sides, to tell whether colours are symmetric …"""
+SYMMETRIC_DETAIL = 0.5
+"""… and the correlation of their detail from which on they are."""
+DETAIL_SCALE = 0.08
+"""Standard deviation of the blur that detail is measured against, in √area."""
+SLIVER = 0.05
+"""Claims thinner than this on either side of their middle, in √area, are leftovers of slips in the masks."""
+SOLID = 0.65
+"""Outlines are prolonged on objects that fill this share of their hull; open ones (chairs, bicycles) have no such corners."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +60,99 @@ class ClassicalCompleter:
 
 
 def complete_one(target: CompletionTarget, seed: int = 0) -> Completion:
-    amodal = target.visible | (convex_hull(target.visible) & target.occluder)
-    known = target.visible if target.mixed is None else target.visible & ~target.mixed
-    rgb = membrane(target.rgb.astype(np.float32), known, amodal)
-    return Completion(np.clip(rgb + 0.5, 0, 255).astype(np.uint8), amodal, "hull", "membrane")
+    """Shape first, then appearance inside it."""
+    visible, occluder = target.visible, target.occluder
+    beyond = np.zeros_like(visible) if target.beyond is None else target.beyond
+    mirror = best_mirror(visible, occluder)
+    amodal, mask_method = amodal_mask(visible, occluder, beyond, mirror)
+    trusted = visible if target.mixed is None else visible & ~target.mixed
+    box = box_slices(amodal, MARGIN_PX)
+    shifted = replace(mirror, foot=mirror.foot - [box[0].start, box[1].start])
+    rgb = target.rgb.copy()
+    rgb[box], fill_method = appearance(rgb[box], amodal[box], trusted[box], shifted, seed)
+    return Completion(rgb, amodal, mask_method, fill_method)
+
+
+def amodal_mask(visible: Mask, occluder: Mask, beyond: Mask, mirror: Mirror) -> tuple[Mask, str]:
+    """The visible mask and what shape says about the occluders' pixels; the parts of that which touch the visible mask.
+
+    Outside the photo (``beyond``) only an ellipse or a strong symmetry is believed.
+    """
+    ellipse = _ellipse(visible, occluder)
+    if ellipse is not None:
+        claim, method = ellipse, "ellipse"
+    else:
+        hull = convex_hull(visible)
+        claim, method = hull & ~beyond, "hull"
+        if visible.sum() > SOLID * (hull & ~occluder).sum():
+            claim = claim | continue_outline(visible, occluder) & ~beyond
+            method += ", outline"
+        image = mirror.reflect(visible)
+        if (image & ~visible & ~occluder).sum() < MIRROR_SLACK * visible.sum():
+            strong = (image & visible).sum() > BEYOND_OVERLAP * visible.sum()
+            claim = claim | (image if strong else image & ~beyond)
+            method += ", symmetry"
+    region = visible | claim & occluder
+    radius = max(1.0, SLIVER * float(np.sqrt(visible.sum())))
+    region &= visible | dilate(erode(region, radius), radius)
+    return ndimage.binary_propagation(visible, mask=region), method
+
+
+def _ellipse(visible: Mask, occluder: Mask) -> Mask | None:
+    """The filled ellipse that the object is, if it is one."""
+    points = free_outline(visible, occluder)
+    first = fit_ellipse(points)
+    if first is None:
+        return None
+    error = np.abs(first.radius(points) - 1)
+    ellipse = fit_ellipse(points[error <= np.percentile(error, 90)]) or first  # without the worst: a handle, a mask's slip
+    offset = (points - ellipse.centre) @ ellipse.unit_from_offset.T
+    directions = np.unique(np.floor(np.arctan2(*offset.T) * 18 / np.pi))  # of 36
+    filled = ellipse.fill(visible.shape)
+    fits = (
+        np.percentile(np.abs(ellipse.radius(points) - 1), 90) < ELLIPSE_RESIDUAL
+        and len(directions) >= 36 * ELLIPSE_ARC
+        and (filled & ~visible & ~occluder).sum() < ELLIPSE_SLACK * filled.sum()
+        and (visible & ~filled).sum() < ELLIPSE_SLACK * visible.sum()
+    )
+    return filled if fits else None
+
+
+def appearance(
+    rgb: UInt8[np.ndarray, "h w 3"], amodal: Mask, trusted: Mask, mirror: Mirror, seed: int
+) -> tuple[UInt8[np.ndarray, "h w 3"], str]:
+    """Colours for ``amodal & ~trusted`` from the trusted pixels; the rest of the picture is without meaning."""
+    smooth = membrane(rgb.astype(np.float32), trusted)  # around the object too: patches at its edge see no background
+    canvas = np.where(trusted[..., None], rgb, np.clip(smooth + 0.5, 0, 255).astype(np.uint8))
+    hole, method = amodal & ~trusted, "exemplar"
+    mirrored, there = _mirrored(rgb.astype(np.float32), trusted, hole, mirror)
+    if there.any():
+        canvas = np.where(there[..., None], np.clip(mirrored + 0.5, 0, 255).astype(np.uint8), canvas)
+        hole, method = hole & ~there, "symmetry, exemplar"
+    filled = fill_exemplar(canvas, hole, trusted, seed=seed, patch_px=PATCH_PX, work_px=WORK_PX, flatten=1.0, nearness=NEARNESS)
+    return filled, method
+
+
+def _mirrored(
+    rgb: Float32[np.ndarray, "h w 3"], trusted: Mask, hole: Mask, mirror: Mirror
+) -> tuple[Float32[np.ndarray, "h w 3"], Mask]:
+    """Colours of the mirror counterparts, fitted to what surrounds them, and where there are any.
+
+    Nowhere, unless detail is symmetric where both sides are seen.
+    """
+    y, x, inside = mirror.pixels(trusted.shape)
+    other, both = rgb[y, x], trusted & inside & trusted[y, x]
+    nowhere = np.zeros_like(trusted)
+    if both.sum() < SYMMETRIC_SHARE * trusted.sum() or _likeness(rgb, other, both) < SYMMETRIC_DETAIL:
+        return rgb, nowhere
+    there = hole & inside & trusted[y, x]
+    step = membrane(rgb - other, both, both | there)
+    return other + step, there
+
+
+def _likeness(rgb: Float32[np.ndarray, "h w 3"], other: Float32[np.ndarray, "h w 3"], both: Mask) -> float:
+    """Correlation of the luma detail of two pictures where both are known."""
+    sigma = DETAIL_SCALE * float(np.sqrt(both.sum()))
+    weight = np.maximum(ndimage.gaussian_filter(both.astype(np.float32), sigma), 1e-3)
+    a, b = ((luma - ndimage.gaussian_filter(luma * both, sigma) / weight)[both] for luma in (rgb.mean(2), other.mean(2)))
+    return float((a * b).mean() / (a.std() * b.std() + 1e-6))

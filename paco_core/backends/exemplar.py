@@ -2,8 +2,8 @@
 
 Multi-scale patch-based completion: Wexler, Shechtman, Irani, "Space-time completion of video", PAMI 2007 (search and vote, coarse
 to fine), with the search of ``patchmatch`` and with texture channels that keep fine grain visible at coarse scales (Newson et
-al., "Video inpainting of complex scenes", SIAM J. Imaging Sciences 2014). Illumination is partly taken out first and put back at the
-end, so that a patch fits where the light differs. The final pixels are copies, joined in the gradient domain.
+al., "Video inpainting of complex scenes", SIAM J. Imaging Sciences 2014). Illumination is partly taken out first and put back at
+the end, so that a patch fits where the light differs. The final pixels are copies, joined in the gradient domain.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from paco_core.backends.seams import seam_correction
 from paco_core.fill import halve, membrane
 from paco_core.masks import dilate
 
-Rgb = UInt8[np.ndarray, "h w 3"]
-Colours = Float32[np.ndarray, "h w 3"]
-Mask = Bool[np.ndarray, "h w"]
-Indices = Int[np.ndarray, " t"]
+Rgb = UInt8[np.ndarray, "_ _ 3"]
+Colours = Float32[np.ndarray, "_ _ 3"]
+Mask = Bool[np.ndarray, "_ _"]
+Indices = Int[np.ndarray, " _"]
 
 COARSEST_PX = 48
 """Long side at which the pyramid ends: structure is decided there, on patches of about a seventh of the picture."""
@@ -69,8 +69,8 @@ def fill_exemplar(
     """Fill ``hole`` with pixels of ``source`` (default: everything outside the hole); pixels outside the hole stay exactly.
 
     ``flatten``: share of the illumination (smooth part) that is taken from the surroundings of the hole instead of from the
-    copied pixels. ``nearness``: price of copying from far away, down and across, in grey levels per long side; photos are upright, floor
-    continues beside floor, so that rows count more than columns.
+    copied pixels. ``nearness``: price of copying from far away, down and across, in grey levels per long side; photos are
+    upright and floor continues beside floor, so that rows count more than columns.
 
     The search runs at no more than ``work_px`` on the long side; the found offsets are enlarged to full size, so that the copied
     pixels are sharp. Where there is too little to copy from, the hole is filled by the smooth membrane of what is known.
@@ -211,4 +211,4 @@ def _paste(rgb: Rgb, hole: Mask, source: Mask, light: Colours, level: Level, fou
 def _enlarge(planes: Colours, hw: tuple[int, int]) -> Colours:
     if planes.shape[:2] == hw:
         return planes
-    return np.stack([_resize(planes[..., c], hw[::-1], Image.Resampling.BILINEAR) for c in range(3)], -1)
+    return np.stack([_resize(planes[..., c], (hw[1], hw[0]), Image.Resampling.BILINEAR) for c in range(3)], -1)

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int
 from scipy import ndimage
 
-Indices = Int[np.ndarray, " t"]
-Distances = Float32[np.ndarray, " t"]
-Descriptors = Float32[np.ndarray, "_ d"]
+Indices = Int[np.ndarray, " _"]
+Distances = Float32[np.ndarray, " _"]
+Descriptors = Float32[np.ndarray, "_ _"]
 
 EXACT_PAIRS = 16_000_000
 """Up to this many (target, source) pairs the search is exhaustive (about 0.1 s on one core)."""

@@ -19,7 +19,8 @@ def seam_correction(
     """What to add to the copies so that gradients in the hole are those of the sources; zero outside the hole.
 
     ``at`` are flat indices: the source of every hole pixel, itself elsewhere. Screened Poisson equation: Pérez et al.,
-    "Poisson image editing", SIGGRAPH 2003, equation 7; the gradient across a seam is the mean of what both sides' sources show there.
+    "Poisson image editing", SIGGRAPH 2003, equation 7; the gradient across a seam is the mean of what the sources of both
+    sides show there.
     """
     n = int(hole.sum())
     row_of = np.full(hole.size, -1, np.int64)
