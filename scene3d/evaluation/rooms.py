@@ -2,9 +2,11 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from paco_core.progress import Progress, silent
 from paco_core.store import RunFolder
@@ -27,7 +29,10 @@ class RoomGates:
     """Of every object that is not flat by nature: nobody is a cardboard cut-out."""
 
 
-def evaluate_rooms(seeds: Sequence[int], config: Config = Config(), *, progress: Progress = silent) -> tuple[SceneScore, ...]:
+DEFAULT = Config()
+
+
+def evaluate_rooms(seeds: Sequence[int], config: Config = DEFAULT, *, progress: Progress = silent) -> tuple[SceneScore, ...]:
     """Reconstruct one room per seed and score it against its truth."""
     scores = []
     for k, seed in enumerate(seeds):
@@ -45,16 +50,20 @@ def failed_gates(scores: Sequence[SceneScore], gates: RoomGates = RoomGates()) -
     objects = [obj for score in scores for obj in score.objects]
     measured = (
         ("worst floor tilt, degrees", max(s.floor_tilt_deg for s in scores), gates.floor_tilt_deg),
-        ("median height error", quantile([o.height_error for o in objects], 0.5), gates.scale_error),
-        ("median width error", quantile([o.width_error for o in objects], 0.5), gates.scale_error),
-        ("median foot gap, cm", quantile([o.foot_gap_cm for o in objects], 0.5), gates.foot_gap_cm),
-        ("median 1 - re-projection IoU", 1 - quantile([o.iou for o in objects], 0.5), 1 - gates.iou),
+        ("median height error", _median(o.height_error for o in objects), gates.scale_error),
+        ("median width error", _median(o.width_error for o in objects), gates.scale_error),
+        ("median foot gap, cm", _median(o.foot_gap_cm for o in objects), gates.foot_gap_cm),
+        ("median 1 - re-projection IoU", 1 - _median(o.iou for o in objects), 1 - gates.iou),
     )
     failed = [f"{name} is {value:.3g}, the gate {limit:.3g}" for name, value, limit in measured if value > limit]
     for obj in objects:
         if not obj.flat and obj.sticker_ratio < gates.box_depth_over_width:
             failed.append(f"{obj.name} is a sticker: its box is {obj.sticker_ratio:.2f} times as deep as wide")
     return tuple(failed)
+
+
+def _median(values: Iterable[float]) -> float:
+    return quantile(np.array(list(values)), 0.5)
 
 
 def table(scores: Sequence[SceneScore], name: str) -> str:
