@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int, Real
 from scipy import ndimage
 from skimage.draw import polygon2mask
 from skimage.measure import find_contours
 from skimage.morphology import convex_hull_image
 
 Mask = Bool[np.ndarray, "_ _"]
-Points = Float[np.ndarray, "_ 2"]
+Points = Real[np.ndarray, "_ 2"]
 """(row, column), px."""
 
 
@@ -109,18 +109,26 @@ HIDDEN_WORTH = 0.4
 """A mirrored pixel that falls on an occluder, where 1 is a pixel that meets a visible one and −1 one that falls beside."""
 
 
-def best_mirror(visible: Bool[np.ndarray, "h w"], occluder: Bool[np.ndarray, "h w"]) -> Mirror:
-    """The axis, of any direction, that lays the visible part best onto itself and, next best, under the occluder."""
+def best_mirrors(visible: Bool[np.ndarray, "h w"], occluder: Bool[np.ndarray, "h w"]) -> tuple[Mirror, Mirror]:
+    """The axis, of any direction, that lays the visible part best onto itself and, next best, under the occluder; and the best
+    one that is more than 45° away: the first may be a symmetry that the hidden part does not break.
+    """
     points = np.argwhere(visible) + 0.5
-    foot, size = points.mean(0), np.sqrt(len(points))
+    foot, size = points.mean(0), float(np.sqrt(len(points)))
     points = points[:: len(points) // MIRROR_POINTS + 1]
     worth = np.where(visible, 1, np.where(occluder, HIDDEN_WORTH, -1)).astype(np.float32)
-    coarse = [(a, d) for a in np.arange(24) * np.pi / 24 for d in np.linspace(-0.6, 0.6, 25)]
-    a0, d0 = _best_axis(worth, points, foot, size, coarse)
-    fine = [(a0 + a, d0 + d) for a in np.deg2rad(np.linspace(-5, 5, 9)) for d in np.linspace(-0.04, 0.04, 9)]
-    angle, shift = _best_axis(worth, points, foot, size, fine)
-    normal = np.array([np.sin(angle), np.cos(angle)])
-    return Mirror(foot + shift * size * normal, normal)
+
+    def best(angles: Float[np.ndarray, " a"]) -> tuple[float, Mirror]:
+        coarse = [(a, d) for a in angles for d in np.linspace(-0.6, 0.6, 25)]
+        a0, d0 = _best_axis(worth, points, foot, size, coarse)
+        fine = [(a0 + a, d0 + d) for a in np.deg2rad(np.linspace(-5, 5, 9)) for d in np.linspace(-0.04, 0.04, 9)]
+        angle, shift = _best_axis(worth, points, foot, size, fine)
+        normal = np.array([np.sin(angle), np.cos(angle)])
+        return a0, Mirror(foot + shift * size * normal, normal)
+
+    angles = np.arange(24) * np.pi / 24
+    first, mirror = best(angles)
+    return mirror, best(angles[np.abs(np.cos(angles - first)) < np.sqrt(0.5)])[1]
 
 
 def _best_axis(

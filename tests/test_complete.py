@@ -1,0 +1,331 @@
+"""Completing hidden parts: the stage's laws, and the classical completer on shapes whose truth is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from paco_core.backends.base import Completer, Completion
+from paco_core.backends.classical import ClassicalCompleter
+from paco_core.complete import CompletionConfig, complete, cut_sides
+from paco_core.errors import ObjectFailed
+from paco_core.fill import membrane
+from paco_core.occlusion import layers_of
+from paco_core.shape import best_mirrors, fit_ellipse
+from paco_core.types import OcclusionEdge, OcclusionGraph, Photo, Segmentation
+
+H, W = 120, 160
+Y, X = np.mgrid[:H, :W] + 0.5
+
+
+def disc(y, x, r):
+    return (Y - y) ** 2 + (X - x) ** 2 <= r**2
+
+
+def box(top, left, bottom, right):
+    return (top <= Y) & (bottom >= Y) & (left <= X) & (right >= X)
+
+
+def photo_of(rgb):
+    return Photo(rgb.astype(np.uint8), "photo", "0")
+
+
+def graph_of(n, pairs):
+    """``pairs`` of positions (front, behind); ids are 1 … n."""
+    edges = tuple(OcclusionEdge(a + 1, b + 1, 1.0, 9, "user") for a, b in pairs)
+    ids = tuple(range(1, n + 1))
+    return OcclusionGraph(ids, edges, (), layers_of(ids, edges))
+
+
+def compose(*shapes, colours=None):
+    """Shapes from front to back, each hiding the later ones → photo, segmentation, graph."""
+    colours = colours or [(200, 40, 40), (40, 90, 200), (40, 180, 60)]
+    taken, masks = np.zeros((H, W), bool), []
+    rgb = np.full((H, W, 3), 150.0)
+    for shape, colour in zip(shapes, colours, strict=False):
+        masks.append(shape & ~taken)
+        rgb[masks[-1]] = colour[masks[-1]] if isinstance(colour, np.ndarray) else colour
+        taken |= shape
+    n = len(shapes)
+    pairs = [(a, b) for a in range(n) for b in range(a + 1, n)]
+    segmentation = Segmentation(tuple(range(1, n + 1)), tuple("abc"[:n]), np.array(masks))
+    return photo_of(rgb), segmentation, graph_of(n, pairs)
+
+
+def on_photo(thing, plane):
+    """A plane of an object's crop, laid on the photo (what lies outside is lost)."""
+    x0, y0, _, _ = thing.box_xyxy
+    canvas = np.zeros((H, W), bool)
+    ys, xs = np.nonzero(plane)
+    ok = (ys + y0 >= 0) & (ys + y0 < H) & (xs + x0 >= 0) & (xs + x0 < W)
+    canvas[ys[ok] + y0, xs[ok] + x0] = True
+    return canvas
+
+
+def iou(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+class Whole:
+    """Claims everything; counts how it was asked."""
+
+    name = "whole"
+
+    def __init__(self):
+        self.calls = []
+
+    def complete_layer(self, targets, *, seed=0):
+        self.calls.append(tuple(t.id for t in targets))
+        return tuple(Completion(np.full_like(t.rgb, 7), np.ones_like(t.visible), "all", "seven") for t in targets)
+
+
+class Raises(Whole):
+    """Fails for the layer, and alone for one object."""
+
+    def __init__(self, bad):
+        super().__init__()
+        self.bad = bad
+
+    def complete_layer(self, targets, *, seed=0):
+        if any(t.id == self.bad for t in targets):
+            raise ValueError("out of ideas")
+        return super().complete_layer(targets, seed=seed)
+
+
+# ---------------------------------------------------------------- shapes
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.9, 2.5])
+def test_a_half_hidden_disc_is_completed_to_a_disc(angle):
+    truth = disc(60, 80, 30)
+    front = (Y - 60) * np.sin(angle) + (X - 80) * np.cos(angle) > 2
+    front &= disc(60, 80, 50)
+    _, behind = complete(*compose(front, truth), ClassicalCompleter())
+    assert iou(on_photo(behind, behind.amodal), truth) > 0.95
+    assert behind.mask_method == "ellipse" and 0.3 < behind.hidden_fraction < 0.6
+
+
+def test_a_rectangle_hidden_at_a_corner_gets_its_corner_back():
+    truth, front = box(30, 40, 90, 120), disc(30, 120, 28)
+    _, behind = complete(*compose(front, truth), ClassicalCompleter())
+    amodal = on_photo(behind, behind.amodal)
+    assert iou(amodal, truth) > 0.98
+    assert iou(amodal & front, truth & front) > 0.9  # of the corner itself
+
+
+def test_an_object_that_is_split_in_two_is_joined_behind_the_occluder():
+    truth, front = box(50, 20, 66, 140), box(20, 70, 100, 90)
+    _, behind = complete(*compose(front, truth), ClassicalCompleter())
+    amodal = on_photo(behind, behind.amodal)
+    assert ndimage.label(amodal)[1] == 1 and iou(amodal, truth) > 0.97
+
+
+def test_a_symmetric_outline_comes_back_where_a_hull_would_cut_it():
+    truth = box(55, 30, 65, 130) | box(30, 30, 90, 45) | box(30, 115, 90, 130)  # a dumbbell
+    front = box(20, 100, 62, 150)  # hides the upper half of the right end
+    _, behind = complete(*compose(front, truth), ClassicalCompleter())
+    assert iou(on_photo(behind, behind.generated), truth & front) > 0.6
+
+
+def test_the_axis_of_a_tilted_shape_is_found():
+    c, s = np.cos(0.4), np.sin(0.4)
+    u, v = (X - 80) * c + (Y - 60) * s, -(X - 80) * s + (Y - 60) * c
+    triangle = (v > -20) & (v < 25) & (np.abs(u) < 0.5 * (25 - v))
+    mirror, _ = best_mirrors(triangle, np.zeros_like(triangle))
+    assert iou(mirror.reflect(triangle), triangle) > 0.9
+    assert abs(mirror.normal @ [s, c]) > 0.99
+    assert np.allclose(mirror.image(mirror.image(np.argwhere(triangle).astype(float))), np.argwhere(triangle))
+
+
+@given(st.floats(0, 3.1), st.floats(5, 50), st.floats(0.3, 1.0), st.floats(-100, 100), st.floats(-100, 100))
+@settings(max_examples=50, deadline=None)
+def test_points_of_an_arc_give_back_their_ellipse(turn, size, aspect, cy, cx):
+    t = np.linspace(0, 3.5, 60)
+    local = np.stack([aspect * np.sin(t), np.cos(t)], 1) * size
+    rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    points = local @ rotation + [cy, cx]
+    ellipse = fit_ellipse(points)
+    assert ellipse is not None
+    assert np.allclose(ellipse.centre, [cy, cx], atol=1e-3 * size)
+    assert np.allclose(ellipse.radius(points), 1, atol=1e-4)
+
+
+def test_points_on_a_line_or_a_parabola_are_no_ellipse():
+    t = np.linspace(-5, 5, 40)
+    assert fit_ellipse(np.stack([t, 2 * t], 1)) is None
+    bowl = fit_ellipse(np.stack([t**2, t], 1))
+    assert bowl is None or np.linalg.svd(bowl.unit_from_offset)[1][-1] < 1e-2  # endless
+
+
+# ---------------------------------------------------------------- appearance
+
+
+def test_stripes_go_on_behind_the_occluder_better_than_a_smooth_fill():
+    wave = 128 + 80 * np.sin(2 * np.pi * X / 9)
+    stripes = np.stack([wave, wave, 255 - wave], -1).astype(np.uint8).astype(float)
+    truth, front = box(20, 20, 100, 140), disc(60, 85, 24)
+    photo, segmentation, graph = compose(front, truth, colours=[(255, 0, 0), stripes])
+    _, behind = complete(photo, segmentation, graph, ClassicalCompleter())
+    hidden = ndimage.binary_erosion(on_photo(behind, behind.generated), iterations=2)
+    x0, y0, x1, y1 = behind.box_xyxy
+    painted = np.zeros((H, W, 3))
+    painted[y0:y1, x0:x1] = behind.rgba[..., :3]
+    known = segmentation.masks[1] & ~ndimage.binary_dilation(front, iterations=2)
+    smooth = membrane(photo.rgb.astype(np.float32), known, truth)
+    assert np.abs(painted - stripes)[hidden].mean() < 0.5 * np.abs(smooth - stripes)[hidden].mean()
+
+
+def test_the_occluders_colour_does_not_leak_into_the_fill():
+    photo, segmentation, graph = compose(disc(40, 60, 25), box(30, 40, 90, 120), colours=[(255, 0, 0), (20, 60, 200)])
+    rgb = ndimage.gaussian_filter(photo.rgb.astype(float), (0.8, 0.8, 0))  # as in a photo: edges mix
+    _, behind = complete(photo_of(rgb), segmentation, graph, ClassicalCompleter())
+    inner = behind.amodal & ndimage.binary_erosion(behind.amodal, iterations=3)
+    assert behind.rgba[inner & behind.generated][:, 0].max() < 60
+
+
+# ---------------------------------------------------------------- laws of the stage
+
+
+def test_what_nothing_hides_is_copied_exactly_and_nobody_is_asked():
+    rng = np.random.default_rng(0)
+    photo = photo_of(rng.integers(0, 256, (H, W, 3)))
+    mask = disc(60, 80, 20)
+    completer = Whole()
+    (thing,) = complete(photo, Segmentation((7,), ("ball",), mask[None]), OcclusionGraph((7,), (), (), (0,)), completer)
+    x0, y0, x1, y1 = thing.box_xyxy
+    assert completer.calls == [] and thing.fallback is None and not thing.generated.any()
+    assert np.array_equal(thing.rgba[..., :3][thing.visible], photo.rgb[y0:y1, x0:x1][mask[y0:y1, x0:x1]])
+    assert np.array_equal(thing.rgba[..., 3] == 255, thing.visible) and thing.truncated == ()
+
+
+def test_layers_are_asked_once_each_from_front_to_back():
+    masks = [box(10, 10, 50, 60), box(40, 40, 80, 100), box(70, 80, 110, 150)]
+    photo, segmentation, _ = compose(*masks)
+    completer = Whole()
+    notes = []
+    things = complete(photo, segmentation, graph_of(3, [(0, 1), (0, 2)]), completer, progress=lambda *a: notes.append(a))
+    assert completer.calls == [(2, 3)] and [t.layer for t in things] == [0, 1, 1]
+    completer = Whole()
+    complete(photo, segmentation, graph_of(3, [(0, 1), (1, 2)]), completer)
+    assert completer.calls == [(2,), (3,)]
+    assert [n[1:3] for n in notes] == [(1, 3), (2, 3), (3, 3)]
+    assert isinstance(completer, Completer) and isinstance(ClassicalCompleter(), Completer)
+
+
+def test_a_greedy_completer_gets_no_more_than_the_occluders_and_repaints_no_more_than_the_rim():
+    front, truth = disc(40, 60, 25), box(30, 40, 90, 120)
+    photo, segmentation, graph = compose(front, truth)
+    thing = complete(photo, segmentation, graph, Whole())[1]
+    near = ndimage.distance_transform_edt(~segmentation.masks[0])
+    amodal = on_photo(thing, thing.amodal)
+    assert not (amodal & ~truth & ~front & (near > 2)).any()
+    x0, y0, x1, y1 = thing.box_xyxy
+    changed = np.any(thing.rgba[..., :3] != photo.rgb[y0:y1, x0:x1], axis=2) & thing.visible
+    assert changed.any() and near[y0:y1, x0:x1][changed].max() <= 2
+
+
+def test_an_object_whose_completer_fails_keeps_its_visible_part_and_the_others_are_completed(caplog):
+    masks = [box(10, 10, 50, 60), box(40, 40, 80, 100), box(40, 5, 80, 30)]
+    photo, segmentation, _ = compose(*masks)
+    completer = Raises(bad=2)
+    front, lost, good = complete(photo, segmentation, graph_of(3, [(0, 1), (0, 2)]), completer)
+    assert lost.fallback is not None and "out of ideas" in lost.fallback
+    assert np.array_equal(on_photo(lost, lost.amodal), segmentation.masks[1])
+    assert good.fallback is None and good.generated.any() and front.fallback is None
+    assert "out of ideas" in caplog.text
+
+
+@pytest.mark.parametrize("answer", ["few", "small"])
+def test_an_answer_of_the_wrong_kind_counts_as_failure(answer):
+    class Wrong(Whole):
+        def complete_layer(self, targets, *, seed=0):
+            right = super().complete_layer(targets, seed=seed)
+            return right[1:] if answer == "few" else tuple(Completion(c.rgb[1:], c.amodal[1:], "m", "f") for c in right)
+
+    photo, segmentation, graph = compose(disc(40, 60, 25), box(30, 40, 90, 120))
+    thing = complete(photo, segmentation, graph, Wrong())[1]
+    assert thing.fallback is not None and "whole failed" in thing.fallback
+
+
+def test_a_failure_on_purpose_is_told_in_its_own_words():
+    class Refuses(Whole):
+        def complete_layer(self, targets, *, seed=0):
+            raise ObjectFailed("the object is glass")
+
+    photo, segmentation, graph = compose(disc(40, 60, 25), box(30, 40, 90, 120))
+    assert "the object is glass" in (complete(photo, segmentation, graph, Refuses())[1].fallback or "")
+
+
+def test_masks_with_a_gap_give_nearly_what_exact_masks_give():
+    truth, front = disc(60, 80, 30), box(20, 84, 100, 150)
+    photo, segmentation, graph = compose(front, truth)
+    exact = complete(photo, segmentation, graph, ClassicalCompleter())[1]
+    loose_masks = segmentation.masks.copy()
+    loose_masks[1] &= ~ndimage.binary_dilation(front, iterations=2)  # a gap of 2 px between the two
+    loose = complete(photo, Segmentation((1, 2), ("a", "b"), loose_masks), graph, ClassicalCompleter())[1]
+    assert iou(on_photo(loose, loose.amodal), on_photo(exact, exact.amodal)) > 0.97
+
+
+def test_a_plate_that_the_photos_border_cuts_goes_on_beyond_it():
+    cut = (Y - 60) ** 2 / 30**2 + (X - 12) ** 2 / 40**2 <= 1
+    assert cut_sides(cut) == ("left",) and cut_sides(disc(60, 80, 10)) == ()
+    photo, segmentation, graph = compose(cut)
+    (thing,) = complete(photo, segmentation, graph, ClassicalCompleter())
+    assert thing.truncated == ("left",) and thing.box_xyxy[0] < 0 and thing.generated.any()
+    assert not on_photo(thing, thing.generated).any()  # nothing in front of it in the photo
+
+
+def test_nothing_is_invented_beyond_the_border_without_evidence():
+    ragged = box(70, 60, 119.5, 100) & ~box(70, 60, 90, 75) | box(95, 100, 105, 130)
+    photo, segmentation, graph = compose(ragged)
+    (thing,) = complete(photo, segmentation, graph, ClassicalCompleter())
+    assert thing.truncated == ("bottom",) and not thing.generated.any()
+
+
+def test_the_canvas_grows_by_the_configured_share_on_the_cut_side_only():
+    mask = box(40, 0, 80, 40)
+    photo, segmentation, graph = compose(mask)
+    thing = complete(photo, segmentation, graph, Whole(), CompletionConfig(pad=0.5))[0]
+    assert on_photo(thing, thing.amodal).sum() == mask.sum()
+    assert thing.box_xyxy[0] == -20 and thing.box_xyxy[1] >= 0
+
+
+def test_alpha_is_full_where_visible_and_soft_only_on_invented_edges():
+    photo, segmentation, graph = compose(box(20, 84, 100, 150), disc(60, 80, 30))
+    thing = complete(photo, segmentation, graph, ClassicalCompleter())[1]
+    alpha = thing.rgba[..., 3]
+    assert (alpha[thing.visible] == 255).all()
+    soft = (alpha > 0) & (alpha < 255)
+    depth = ndimage.distance_transform_edt(np.pad(thing.amodal, 1))[1:-1, 1:-1]
+    assert soft.any() and depth[soft].max() <= 2
+
+
+def test_one_seed_gives_one_answer():
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (H, W, 3)).astype(float)
+    photo, segmentation, graph = compose(disc(40, 60, 25), box(30, 40, 90, 120), colours=[(255, 0, 0), noise])
+    a, b = (complete(photo, segmentation, graph, ClassicalCompleter(), seed=5)[1] for _ in range(2))
+    assert np.array_equal(a.rgba, b.rgba) and a.box_xyxy == b.box_xyxy
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(12, 50), st.integers(12, 50), st.floats(0.5, 6.0))
+def test_any_masks_keep_their_visible_pixels_and_claim_only_what_is_hidden(seed, h, w, blur):
+    rng = np.random.default_rng(seed)
+    label = np.argmax([ndimage.gaussian_filter(rng.normal(size=(h, w)), blur) for _ in range(4)], axis=0)
+    label[0, :4] = [0, 1, 2, 3]
+    masks = np.array([label == i for i in range(3)])
+    photo = photo_of(rng.integers(0, 256, (h, w, 3)))
+    graph = graph_of(3, [(0, 1), (1, 2)])
+    things = complete(photo, Segmentation((1, 2, 3), ("a", "b", "c"), masks), graph, ClassicalCompleter(), seed=seed)
+    for i, thing in enumerate(things):
+        x0, y0, x1, y1 = thing.box_xyxy
+        assert thing.rgba.shape[:2] == (y1 - y0, x1 - x0) and thing.fallback is None
+        assert thing.visible.sum() == masks[i].sum() and (thing.amodal | ~thing.visible).all()
+        inside = np.zeros((h + 2 * 99, w + 2 * 99), bool)
+        inside[99 + y0 : 99 + y1, 99 + x0 : 99 + x1] = thing.generated
+        claimed = inside[99:-99, 99:-99]
+        front = masks[:i].any(0)
+        nobodys = ~masks.any(0)
+        assert not (claimed & ~front & ~nobodys).any()
