@@ -34,7 +34,7 @@ def volume(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) ->
 
 
 def large_pieces(
-    vertices: Float64[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], share: float = 0.01
+    vertices: Float64[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], share: float = 0.005
 ) -> tuple[Float64[np.ndarray, "w 3"], Int[np.ndarray, "g 3"]]:
     """Drop connected pieces with fewer than ``share`` of all vertices, and vertices without a face."""
     n = len(vertices)
@@ -68,9 +68,7 @@ def decimate(
     if len(faces) <= max_faces:
         return vertices, faces
     for speed in AGGRESSION:
-        out = fast_simplification.simplify(
-            vertices.astype(np.float32), faces.astype(np.int32), target_count=int(0.99 * max_faces), agg=speed
-        )
+        out = fast_simplification.simplify(vertices, faces, target_count=int(0.99 * max_faces), agg=speed)
         points, triangles = mend(out[0].astype(np.float64), out[1].astype(np.int64))
         points, triangles = large_pieces(points, triangles, share=0.002)
         if len(triangles) <= max_faces and is_watertight(points, triangles):

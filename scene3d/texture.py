@@ -7,7 +7,8 @@ from jaxtyping import Bool, Float, Float64, Int, UInt8
 from scipy import ndimage as ndi
 
 from scene3d.atlas import GUTTER, Atlas, bleed, face_normals, unwrap
-from scene3d.relief.fields import Field2D, Outline, edt, fill_outwards
+from scene3d.relief.fields import Field2D, Outline
+from scene3d.relief.morphology import edt, fill_outwards
 from scene3d.relief.raster import cover, depth_buffer
 from scene3d.relief.view import View
 from scene3d.relief.volume import Twin

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float32
-from scipy import ndimage as ndi
 
 from paco_core.errors import ObjectFailed
 from scene3d.classes import Traits, traits_of
 from scene3d.relief.block import block
 from scene3d.relief.fields import Outline, outline_of
 from scene3d.relief.finish import Solid3D, build, depth_scale, finish
-from scene3d.relief.inflate import inflate, relief_shape
+from scene3d.relief.inflate import inflate
+from scene3d.relief.measured import relief_shape
+from scene3d.relief.morphology import dilate, erode
 from scene3d.relief.revolve import revolve
 from scene3d.relief.slab import SlabProfile, slab
 from scene3d.relief.view import View
@@ -130,5 +131,5 @@ def _class_shape(
 
 def _thin_parts(outline: Outline) -> bool:
     inside = outline.inside
-    lost = inside & ~ndi.binary_opening(inside, np.ones((3, 3)))
+    lost = inside & ~dilate(erode(inside))
     return bool(lost.sum() > THIN_SHARE * inside.sum())

@@ -173,7 +173,7 @@ def _covers(corners_uv: np.ndarray, probe: np.ndarray) -> Bool[np.ndarray, "n"]:
     hull = _hull(corners_uv)
     edge = np.roll(hull, -1, axis=0) - hull
     side = edge[:, :1] * (probe[:, 1] - hull[:, 1:]) - edge[:, 1:] * (probe[:, 0] - hull[:, :1])
-    return (side >= 0).all(axis=0)
+    return np.asarray((side >= 0).all(axis=0))
 
 
 def _hull(points: np.ndarray) -> np.ndarray:

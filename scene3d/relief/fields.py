@@ -11,6 +11,7 @@ from scipy.sparse.linalg import spsolve
 from skimage.morphology import skeletonize
 
 from paco_core.errors import ObjectFailed
+from scene3d.relief.morphology import dilate, edt, islands, signed_distance
 
 CELLS = 96
 """Longest side of the silhouette in cells of the coarse grid: 1 % of the object, finer than inflation can be trusted."""
@@ -31,16 +32,25 @@ class Field2D:
     values: Float64[np.ndarray, "gh gw"]
     origin_uv: tuple[float, float]
     step_px: float
+    torn: Bool[np.ndarray, "gh gw"] | None = None
+    """Squares (by their first corner) inside which the field jumps: there the nearest sample counts, not a mean."""
 
     def at(self, uv: Float[np.ndarray, "n 2"]) -> Float64[np.ndarray, "n"]:
         """Bilinear value at pixels; the nearest sample outside the grid."""
         i = (uv[:, 0] - self.origin_uv[0]) / self.step_px
         j = (uv[:, 1] - self.origin_uv[1]) / self.step_px
-        return ndi.map_coordinates(self.values, [j, i], order=1, mode="nearest", prefilter=False)
+        out = ndi.map_coordinates(self.values, [j, i], order=1, mode="nearest", prefilter=False)
+        if self.torn is not None:
+            h, w = self.values.shape
+            square = np.clip(j.astype(int), 0, h - 1), np.clip(i.astype(int), 0, w - 1)
+            jump = self.torn[square]
+            nearest = np.clip(np.rint(j[jump]), 0, h - 1).astype(int), np.clip(np.rint(i[jump]), 0, w - 1).astype(int)
+            out[jump] = self.values[nearest]
+        return out
 
-    def with_values(self, values: Float[np.ndarray, "gh gw"]) -> "Field2D":
+    def with_values(self, values: Float[np.ndarray, "gh gw"], torn: Bool[np.ndarray, "gh gw"] | None = None) -> "Field2D":
         """Other values on the same grid."""
-        return Field2D(np.asarray(values, dtype=np.float64), self.origin_uv, self.step_px)
+        return Field2D(np.asarray(values, dtype=np.float64), self.origin_uv, self.step_px, torn)
 
     @cached_property
     def uv(self) -> Float64[np.ndarray, "n 2"]:
@@ -84,7 +94,7 @@ def outline_of(alpha: Float[np.ndarray, "s s"], *, min_px: int = 12) -> Outline:
     ys, xs = np.nonzero(mask)
     center = ((xs.min() + xs.max() + 1) / 2, (ys.min() + ys.max() + 1) / 2)
     side = float(max(np.ptp(xs), np.ptp(ys)) + 1)
-    distance = _signed_distance(np.where(ndi.binary_dilation(mask), alpha, 0.0), mask, side)
+    distance = _signed_distance(np.where(dilate(mask), alpha, 0.0), mask, side)
     n, step = CELLS + 2 * PAD, side / CELLS
     start = (center[0] - (n - 1) / 2 * step, center[1] - (n - 1) / 2 * step)
     grid = Field2D(np.zeros((n, n)), start, step)
@@ -94,24 +104,10 @@ def outline_of(alpha: Float[np.ndarray, "s s"], *, min_px: int = 12) -> Outline:
     return Outline(mask, side, distance, grid.with_values(inside.astype(np.float64)))
 
 
-def edt(inside: Bool[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
-    """Euclidean distance of every inside sample to the nearest outside one, samples."""
-    return np.asarray(ndi.distance_transform_edt(inside), dtype=np.float64)
-
-
-def signed_distance(inside: Bool[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
-    """Distance to the border between inside and outside samples, positive inside, samples."""
-    return np.where(inside, edt(inside) - 0.5, 0.5 - edt(~inside))
-
-
 def without_specks(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Drop islands that are smaller than ``ISLAND`` of the largest one."""
-    label, count = ndi.label(mask, np.ones((3, 3)))
-    if count < 2:
-        return mask
-    size = np.bincount(label.ravel())
-    size[0] = 0
-    return np.isin(label, np.flatnonzero(size >= ISLAND * size.max()))
+    label, size = islands(mask)
+    return np.isin(label, np.flatnonzero(size >= ISLAND * max(int(size.max()), 1))) & mask
 
 
 def _signed_distance(alpha: np.ndarray, mask: np.ndarray, side: float) -> Field2D:
@@ -168,7 +164,7 @@ def poisson(inside: Bool[np.ndarray, "h w"], source: float) -> Float64[np.ndarra
     """Solve ∇²u = -source (cells) with u = 0 outside."""
     laplace, where = _laplacian(inside)
     out = np.zeros(inside.size)
-    out[where] = spsolve(laplace + sparse.diags(4.0 - laplace.diagonal()), np.full(len(where), source))
+    out[where] = np.asarray(spsolve(laplace + sparse.diags(4.0 - laplace.diagonal()), np.full(len(where), source)))
     return out.reshape(inside.shape)
 
 
@@ -177,35 +173,78 @@ def membrane(
     known: Bool[np.ndarray, "h w"],
     values: Float[np.ndarray, "h w"],
     stiffness: float = 10.0,
+    tears: tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"]] | None = None,
 ) -> Float64[np.ndarray, "h w"]:
-    """Harmonic interpolation over ``inside`` of values that are given where ``known`` (natural boundary elsewhere)."""
-    laplace, where = _laplacian(inside)
+    """Harmonic interpolation over ``inside`` of values that are given where ``known`` (natural boundary elsewhere).
+
+    ``tears``: where the link to the right, and the link downwards, is cut. A part without known values becomes 0.
+    """
+    laplace, where = _laplacian(inside, tears)
     weight = stiffness * (known & inside).ravel()[where]
     system = (laplace + sparse.diags(weight + 1e-9)).tocsc()
     out = np.zeros(inside.size)
-    out[where] = spsolve(system, weight * np.where(known, values, 0.0).ravel()[where])
+    out[where] = np.asarray(spsolve(system, weight * np.where(known, values, 0.0).ravel()[where]))
     return out.reshape(inside.shape)
 
 
-def _laplacian(inside: np.ndarray) -> tuple[sparse.csc_matrix, np.ndarray]:
+def thin_plate(
+    inside: Bool[np.ndarray, "h w"], known: Bool[np.ndarray, "h w"], values: Float[np.ndarray, "h w"], tension: float = 1e-3
+) -> Float64[np.ndarray, "h w"]:
+    """Fill ``inside & ~known`` with the least bent surface: a plane that is partly known goes on as that plane.
+
+    Minimises the squared second differences (Grimson 1981) plus ``tension`` × the squared first ones, which keeps parts that are
+    known on one side only from running away. Known cells come back unchanged; only those within 6 cells of a hole matter.
+    """
+    hole = inside & ~known
+    if not hole.any() or not (inside & known).any():
+        return np.where(inside, values, 0.0)
+    near = inside & dilate(hole, 6)
+    index = np.full(near.shape, -1)
+    where = np.flatnonzero(near.ravel())
+    index.ravel()[where] = np.arange(len(where))
+    bend = [_stencil(index, cells, weights) for cells, weights in _SECOND]
+    stretch = [_stencil(index, cells, weights) for cells, weights in _FIRST]
+    rows = sparse.vstack([*bend, *(np.sqrt(tension) * s for s in stretch)]).tocsc()
+    weight = 10.0 * known.ravel()[where]
+    system = rows.T @ rows + sparse.diags(weight + 1e-9)
+    solved = np.asarray(spsolve(system.tocsc(), weight * np.where(known, values, 0.0).ravel()[where]))
+    out = np.where(known & inside, values, 0.0).astype(np.float64)
+    out.ravel()[where] = np.where(known.ravel()[where], out.ravel()[where], solved)
+    return out
+
+
+_SECOND = (
+    (((0, 0), (0, 1), (0, 2)), (1.0, -2.0, 1.0)),
+    (((0, 0), (1, 0), (2, 0)), (1.0, -2.0, 1.0)),
+    (((0, 0), (0, 1), (1, 0), (1, 1)), (2**0.5, -(2**0.5), -(2**0.5), 2**0.5)),
+)
+_FIRST = ((((0, 0), (0, 1)), (1.0, -1.0)), (((0, 0), (1, 0)), (1.0, -1.0)))
+
+
+def _stencil(index: np.ndarray, cells: tuple[tuple[int, int], ...], weights: tuple[float, ...]) -> sparse.csr_matrix:
+    """One row per place where all cells of the stencil are inside."""
+    h, w = index.shape
+    tall, wide = max(c[0] for c in cells), max(c[1] for c in cells)
+    members = np.stack([index[r : h - tall + r, c : w - wide + c].ravel() for r, c in cells], axis=1)
+    members = members[(members >= 0).all(axis=1)]
+    n = len(members)
+    data = np.tile(weights, n)
+    return sparse.csr_matrix((data, (np.repeat(np.arange(n), len(cells)), members.ravel())), (n, int(index.max()) + 1))
+
+
+def _laplacian(inside: np.ndarray, tears: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[sparse.csc_matrix, np.ndarray]:
     """Graph Laplacian of the 4-connected cells inside, and their flat indices."""
     h, w = inside.shape
     where = np.flatnonzero(inside.ravel())
     index = np.full(inside.size, -1)
     index[where] = np.arange(len(where))
     index = index.reshape(h, w)
-    pairs = [
-        np.stack([a[both], b[both]])
-        for a, b in ((index[:, :-1], index[:, 1:]), (index[:-1], index[1:]))
-        for both in [(a >= 0) & (b >= 0)]
-    ]
+    right, down = (~tears[0][:, :-1], ~tears[1][:-1]) if tears is not None else (True, True)
+    pairs = []
+    for a, b, linked in ((index[:, :-1], index[:, 1:], right), (index[:-1], index[1:], down)):
+        both = (a >= 0) & (b >= 0) & linked
+        pairs.append(np.stack([a[both], b[both]]))
     i, j = np.concatenate(pairs, axis=1)
     n = len(where)
     adjacent = sparse.csc_matrix((np.ones(2 * len(i)), (np.r_[i, j], np.r_[j, i])), (n, n))
     return (sparse.diags(np.asarray(adjacent.sum(axis=1)).ravel()) - adjacent).tocsc(), where
-
-
-def fill_outwards(values: Float[np.ndarray, "h w"], known: Bool[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:
-    """Every unknown sample takes the nearest known one."""
-    nearest = ndi.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    return np.asarray(values, dtype=np.float64)[tuple(nearest)]

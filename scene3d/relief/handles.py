@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
-from scipy import ndimage as ndi
 
 from scene3d.relief.fields import Field2D, Outline, thickness
+from scene3d.relief.morphology import dilate, erode, islands
 from scene3d.relief.view import View
 
 PART = 0.004
@@ -58,15 +58,14 @@ def find_handles(
     ``foot`` is a point of the body's vertical axis; ``radius`` its radius at work heights between ``bottom`` and ``top``.
     """
     reach = max(2, int(FIT * outline.side_px))
-    rest = outline.mask & ~ndi.binary_dilation(body, iterations=reach)
-    rest = ndi.binary_opening(rest, iterations=max(1, reach // 3))  # slivers along the body's outline
-    label, count = ndi.label(rest, np.ones((3, 3)))
-    size = np.bincount(label.ravel(), minlength=count + 1)
+    rest = outline.mask & ~dilate(body, reach)
+    sliver = max(1, reach // 3)
+    label, size = islands(dilate(erode(rest, sliver), sliver))  # without slivers along the body's outline
     handles = []
-    for k in range(1, count + 1):
+    for k in range(1, len(size)):
         if size[k] <= PART * outline.mask.sum():
             continue
-        near = ndi.binary_dilation(label == k, iterations=reach + int(OVERLAP * outline.side_px)) & outline.mask
+        near = dilate(label == k, reach + int(OVERLAP * outline.side_px)) & outline.mask
         pixels = Field2D(near.astype(np.float64), (0.5, 0.5), 1.0)
         coarse = (pixels.at(outline.grid.uv).reshape(outline.inside.shape) > 0.5) & outline.inside
         if coarse.any():

@@ -7,8 +7,9 @@ from jaxtyping import Bool, Float64, UInt8
 from PIL import Image, ImageDraw
 from scipy import ndimage as ndi
 
-from scene3d.relief.fields import Field2D, Outline, signed_distance
+from scene3d.relief.fields import Field2D, Outline
 from scene3d.relief.handles import find_handles
+from scene3d.relief.morphology import signed_distance
 from scene3d.relief.view import View
 from scene3d.relief.volume import Shape, Solid, Twin, rigid_twin
 
@@ -103,8 +104,10 @@ def symmetric_core(outline: Outline) -> tuple[Bool[np.ndarray, "s s"], float]:
     best = max(sums[::step], key=lambda t: (box & mirrored(t)).sum())
     best = max(range(best - step, best + step + 1), key=lambda t: (box & mirrored(t)).sum())
     core = np.zeros_like(mask)
-    both = ndi.binary_fill_holes(box & mirrored(best))  # holes of glass and highlights; a handle's hole has no counterpart
-    runs, _ = ndi.label(both, [[0, 0, 0], [1, 1, 1], [0, 0, 0]])  # a pair of handles is no part of the run through the axis
+    # holes of glass and highlights are filled; a handle's hole has no counterpart
+    both = np.asarray(ndi.binary_fill_holes(box & mirrored(best)))
+    runs = np.zeros(both.shape, dtype=np.int64)
+    ndi.label(both, [[0, 0, 0], [1, 1, 1], [0, 0, 0]], output=runs)  # a pair of handles is no part of the run through the axis
     through = np.unique(runs[:, [best // 2, (best + 1) // 2]])
     core[ys.min() : ys.max() + 1, x0 : x1 + 1] = np.isin(runs, through[through > 0])
     return core, x0 + best / 2 + 0.5

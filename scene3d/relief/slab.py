@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from scipy import ndimage as ndi
 
-from scene3d.relief.fields import Field2D, Outline, signed_distance
+from scene3d.relief.fields import Field2D, Outline
+from scene3d.relief.morphology import dilate, erode, signed_distance
 from scene3d.relief.view import View
 from scene3d.relief.volume import Shape
 
@@ -80,7 +81,7 @@ def slab(
 
 
 def _outline_on_plane(outline: Outline, view: View, height: float) -> Float64[np.ndarray, "n 2"] | None:
-    border = outline.mask & ~ndi.binary_erosion(outline.mask)
+    border = outline.mask & ~erode(outline.mask)
     ys, xs = np.nonzero(border)
     return _plane_points(view, np.stack([xs, ys], axis=1) + 0.5, height)
 
@@ -122,30 +123,43 @@ def _visible_ellipse(
 
     Least squares on x² + b z² + c x + d z + e = 0, twice, the second time without the worst fifth of the points.
     """
-    real = outline.mask & ~ndi.binary_erosion(outline.mask) & ndi.binary_dilation(visible, iterations=2)
-    real &= ~ndi.binary_dilation(outline.mask & ~visible, iterations=3)  # there the outline is a guess
+    real = outline.mask & ~erode(outline.mask) & dilate(visible, 2)
+    real &= ~dilate(outline.mask & ~visible, 3)  # there the outline is a guess
     ys, xs = np.nonzero(real)
     if len(xs) < 40:
         return None
     points = _plane_points(view, np.stack([xs, ys], axis=1) + 0.5, height)
     if points is None:
         return None
-    used = np.ones(len(points), dtype=bool)
-    for _ in range(2):
-        x, z = points[used].T
-        b, c, d, e = np.linalg.lstsq(np.stack([z * z, x, z, np.ones_like(x)], axis=1), -x * x, rcond=None)[0]
-        square = c * c / 4 + d * d / (4 * b) - e if b > 0 else -1.0
-        if square <= 0:
-            return None
-        center, half = np.array([-c / 2, -d / (2 * b)]), np.sqrt([square, square / b])
-        off = np.abs(np.sqrt((((points - center) / half) ** 2).sum(axis=1)) - 1)
-        used = off <= np.quantile(off, 0.8)
+    first = _fit_ellipse(points)
+    if first is None:
+        return None
+    off = _off_ellipse(points, *first)
+    used = points[off <= np.quantile(off, 0.8)]
+    second = _fit_ellipse(used)
+    if second is None:
+        return None
+    center, half = second
     everything = _outline_on_plane(outline, view, height)
     assert everything is not None  # some of it was projected above
     beyond = np.quantile((((everything - center) / half) ** 2).sum(axis=1), 0.9)
     grown = np.pi * half.prod() / max(np.ptp(everything, axis=0).prod() * np.pi / 4, 1e-9)
-    fits = np.median(off[used]) < ELLIPSE_OFF and beyond < (1 + 3 * ELLIPSE_OFF) ** 2 and grown < 1.5
+    off = np.median(_off_ellipse(used, center, half))
+    fits = off < ELLIPSE_OFF and beyond < (1 + 3 * ELLIPSE_OFF) ** 2 and grown < 1.5
     return (center, half) if fits else None
+
+
+def _fit_ellipse(points: np.ndarray) -> tuple[Float64[np.ndarray, "2"], Float64[np.ndarray, "2"]] | None:
+    """Centre and half axes of the axis-parallel ellipse through points (n, 2), by linear least squares."""
+    x, z = points.T
+    b, c, d, e = np.linalg.lstsq(np.stack([z * z, x, z, np.ones_like(x)], axis=1), -x * x, rcond=None)[0]
+    square = c * c / 4 + d * d / (4 * b) - e if b > 0 else -1.0
+    return (np.array([-c / 2, -d / (2 * b)]), np.sqrt([square, square / b])) if square > 0 else None
+
+
+def _off_ellipse(points: np.ndarray, center: np.ndarray, half: np.ndarray) -> Float64[np.ndarray, "n"]:
+    """How far points are off the ellipse, relative to its radius."""
+    return np.abs(np.sqrt((((points - center) / half) ** 2).sum(axis=1)) - 1)
 
 
 def _plane_points(view: View, uv: np.ndarray, height: float) -> Float64[np.ndarray, "n 2"] | None:
