@@ -38,7 +38,6 @@ COMMANDS = (
     Command("reconstruct", "one photo and its masks become a 3D scene in a run folder", resumes=True),
     Command("view", "look at the scene of a run folder in a window"),
     Command("eval", "measure the methods on scenes whose truth is known"),
-    Command("eval", "figures of quality on scenes whose truth is known"),
     Command("backends", "list the methods that can be chosen, and what each needs"),
     Command("doctor", "say what this machine has, and what is missing for what"),
     Command("version", "print the version"),
