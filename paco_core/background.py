@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 SHADOW_PX = 320
 """Long side at which shadows are looked for."""
+SHADOW_HUE = 25.0
+"""A shadow is its surface times one factor, to within this many grey levels in every channel."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def islands(hole: Bool[np.ndarray, "h w"], share: float) -> Bool[np.ndarray, "h 
 def cast_shadows(
     rgb: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"], config: BackgroundConfig
 ) -> Bool[np.ndarray, "h w"]:
-    """Dark pixels that hang on the lower half of a hole and are much darker than the surface farther out.
+    """Dark pixels that hang on the lower half of a hole and are much darker than the surface farther out, of the same hue.
 
     That surface is the membrane of everything beyond ``config.shadow_diagonal``. Found at a small scale: shadows are soft.
     """
@@ -110,15 +112,18 @@ def cast_shadows(
     step = max(1, max(hole.shape) // SHADOW_PX)
     if reach / step < 2:
         return nothing
-    luma = ndimage.uniform_filter(rgb.astype(np.float32).mean(2), max(step, 3))[::step, ::step]
+    blurred = [ndimage.uniform_filter(rgb[..., c].astype(np.float32), max(step, 3)) for c in range(3)]
+    colour = np.stack(blurred, -1)[::step, ::step]
     small = hole[::step, ::step]
     distance = distance_to(small)
     far = distance > reach / step
     if not far.any():
         return nothing
-    lit = membrane(luma[..., None], far)[..., 0]
-    near = ~small & ~far & _at_foot(small)
-    dark, dim = (near & (luma < ratio * lit) for ratio in (config.shadow_ratio, config.shadow_ratio**0.5))
+    lit = membrane(colour, far)
+    share = colour.mean(2) / np.maximum(lit.mean(2), 1)
+    same_hue = np.abs(colour - share[..., None] * lit).max(2) < SHADOW_HUE
+    near = ~small & ~far & _at_foot(small) & same_hue
+    dark, dim = near & (share < config.shadow_ratio), near & (share < config.shadow_ratio**0.5)
     core = spread(small & dilate(dark, 1), dark | small) & dark
     shadow = spread(core, dim)  # hysteresis: half-shadow belongs to the shadow that it touches
     grown = dilate(shadow, 2) & ~far
