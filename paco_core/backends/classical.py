@@ -1,7 +1,7 @@
 """Completion without weights: shape from ellipse, symmetry, hull and continued outlines inside the occluders; appearance from
 mirror counterparts and exemplars over a smooth base.
 
-Hidden IoU of the shapes on 240 composites of two cut-outs: hull .595, with outlines .628, with symmetry and ellipses .657.
+Hidden IoU of the shapes on 240 composites of two cut-outs: hull .595, with outlines .628, with symmetry and ellipses .656.
 """
 
 from dataclasses import dataclass, replace
@@ -42,6 +42,8 @@ DETAIL_SCALE = 0.08
 """Standard deviation of the blur that detail is measured against, in √area."""
 SLIVER = 0.05
 """Claims thinner than this on either side of their middle, in √area, are leftovers of slips in the masks."""
+CRUMB = 0.03
+"""Claims outside the hull are this share of the visible area at least."""
 SOLID = 0.65
 """Outlines are prolonged on objects that fill this share of their hull; open ones (chairs, bicycles) have no such corners."""
 
@@ -89,10 +91,17 @@ def amodal_mask(visible: Mask, occluder: Mask, beyond: Mask, mirrors: tuple[Mirr
             if (image & ~visible & ~occluder).sum() < MIRROR_SLACK * visible.sum():
                 claim = claim | image & ~beyond
                 method = "hull, symmetry"
-    region = visible | claim & occluder
+    return _tidy(visible | claim & occluder, visible), method
+
+
+def _tidy(region: Mask, visible: Mask) -> Mask:
+    """Without slivers, crumbs, and parts that do not hang together with the visible ones."""
     radius = max(1.0, SLIVER * float(np.sqrt(visible.sum())))
-    region &= visible | dilate(erode(region, radius), radius)
-    return ndimage.binary_propagation(visible, mask=region), method
+    region = region & (visible | dilate(erode(region, radius), radius))
+    parts = np.asarray(ndimage.label(region & ~convex_hull(visible))[0], int)  # pyright: ignore[reportIndexIssue]
+    crumbs = np.bincount(parts.ravel()) < CRUMB * visible.sum()
+    crumbs[0] = False
+    return np.asarray(ndimage.binary_propagation(visible, mask=region & ~crumbs[parts]), bool)
 
 
 def _ellipse(visible: Mask, occluder: Mask) -> Mask | None:
