@@ -68,12 +68,15 @@ def _shown(
     vertices: np.ndarray, faces: np.ndarray, view: View, surface: Field2D
 ) -> tuple[Bool[np.ndarray, "f"], Bool[np.ndarray, "f"]]:
     """Faces that the photo shows, and those that it nearly shows (for smoothing the border between the two)."""
-    middle = vertices[faces].mean(axis=1)
+    corners = vertices[faces]
+    middle = corners.mean(axis=1)
     sight = view.distance * view.toward - middle
     facing = (face_normals(vertices, faces) * sight).sum(axis=1) / np.linalg.norm(sight, axis=1)
-    uv, z = view.project(middle)
     full = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
-    behind = full.at(uv) - z
+    behind = np.full(len(faces), -np.inf)
+    for k in range(3):  # near every corner: a large face may be hidden in part
+        uv, z = view.project(0.8 * corners[:, k] + 0.2 * middle)
+        behind = np.maximum(behind, full.at(uv) - z)
     pixel = surface.step_px * view.distance / view.focal_px
     tolerance = 0.004 + pixel * np.sqrt(1 / np.maximum(facing, 0.1) ** 2 - 1)  # a slanted face varies within its pixel
     return (facing > FRONT_FACING) & (behind < tolerance), (facing > 0.1) & (behind < 2 * tolerance)

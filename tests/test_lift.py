@@ -149,9 +149,10 @@ def test_an_open_cup_has_a_cavity_with_contents_and_a_bottom() -> None:
     assert crossings[1] == pytest.approx(base, abs=0.02)
 
 
-def test_the_contents_lie_where_the_photo_shows_their_edge() -> None:
+def test_wall_and_contents_lie_where_the_photo_shows_their_edges() -> None:
     from scene3d.relief.fields import outline_of
-    from scene3d.relief.revolve import Profile, fill_level
+    from scene3d.relief.opening import fill_level, wall_thickness
+    from scene3d.relief.profile import Profile
     from scene3d.relief.view import View
 
     item = photo_of("cup")
@@ -160,7 +161,9 @@ def test_the_contents_lie_where_the_photo_shows_their_edge() -> None:
     view = View(item.focal_px, 224, item.elevation_deg, item.focal_px / outline.side_px)
     heights = np.linspace(-0.4, 0.4, 30) / unit
     profile = Profile(0.0, heights, np.linspace(0.35, 0.4, 30) / unit, heights[0], heights[-1])
-    assert fill_level(item.rgba[..., :3], profile, view, 0.6) * unit == pytest.approx(0.25, abs=0.03)
+    rgb = item.rgba[..., :3]
+    assert wall_thickness(rgb, profile, view) * unit == pytest.approx(0.03, abs=0.015)
+    assert fill_level(rgb, profile, view, 0.03 / unit, 0.6) * unit == pytest.approx(0.25, abs=0.03)
 
 
 def test_a_handle_keeps_its_hole() -> None:
@@ -240,6 +243,21 @@ def test_an_empty_mask_fails_with_a_reason(lifter: Lifter) -> None:
     empty = replace(photo_of("man"), rgba=np.zeros((224, 224, 4), np.uint8))
     with pytest.raises(ObjectFailed, match="mask"):
         lifter.lift(empty)
+
+
+@pytest.mark.parametrize("with_depth", [False, True])
+def test_a_body_cut_by_the_photo_ends_in_a_flat_cut(with_depth: bool) -> None:
+    whole = photo_of("man", with_depth=with_depth)
+    rgba = whole.rgba.copy()
+    rgba[112:] = 0  # the photo ends at the belly
+    item = replace(whole, rgba=rgba, visible=rgba[..., 3] > 127, truncated=True)
+    depths = []
+    for truncated in (True, False):
+        vertices = ReliefLifter().lift(replace(item, truncated=truncated)).mesh.vertices
+        low = vertices[vertices[:, 1] < vertices[:, 1].min() + 0.12]
+        low = low[np.abs(low[:, 0]) < 0.1]  # the trunk, not the arms
+        depths.append(np.ptp(low[:, 2]))
+    assert depths[0] > 1.05 * depths[1]
 
 
 NAMES = ("thing", "cup", "box", "plate", "chair", "bottle", "apple", "spoon")

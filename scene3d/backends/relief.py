@@ -61,7 +61,7 @@ class ReliefLifter:
 
     def lift(self, obj: LiftInput, *, seed: int = 0) -> LiftedMesh:
         """Lift one object. Raises ``ObjectFailed`` when its mask has no area or no closed surface can be made."""
-        outline = outline_of(obj.rgba[..., 3] / 255.0)
+        outline = outline_of(obj.rgba[..., 3] / 255.0, truncated=obj.truncated)
         view = View(obj.focal_px, obj.rgba.shape[0], obj.elevation_deg, obj.focal_px / outline.side_px)
         depth = None if obj.depth is None else np.where(obj.visible & outline.mask, obj.depth, np.nan)
         if depth is not None and depth_scale(depth, outline.mask) is None:

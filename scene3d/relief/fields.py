@@ -21,6 +21,8 @@ FINE_PX = 420
 """The signed distance is kept at up to this many samples along the silhouette: finer than any volume we sample."""
 THREAD = 0.005
 """Stems and spokes are made this thick (radius, work units), so that the finest cells do not miss them (notes 4.3 d)."""
+CUT_SHARE = 0.5
+"""A truncated mask's side is a cut when more than this share of it is one straight line (the crop may tilt it by 7 degrees)."""
 ISLAND = 0.01
 """Islands smaller than this share of the largest one are noise of the mask (lifting notes 4.1.1)."""
 
@@ -71,6 +73,8 @@ class Outline:
     """Signed distance to the contour in work units, positive inside."""
     grid: Field2D
     """Coarse grid; its values are 1 inside and 0 outside."""
+    truncated: bool = False
+    """Whether the photo's border cuts the object: straight borders are then cuts, not edges."""
 
     @property
     def inside(self) -> Bool[np.ndarray, "gh gw"]:
@@ -83,7 +87,7 @@ class Outline:
         return self.grid.step_px / self.side_px
 
 
-def outline_of(alpha: Float[np.ndarray, "s s"], *, min_px: int = 12) -> Outline:
+def outline_of(alpha: Float[np.ndarray, "s s"], *, truncated: bool = False, min_px: int = 12) -> Outline:
     """Describe the silhouette of a soft mask with values in [0, 1].
 
     Raises ``ObjectFailed`` when nothing that has an area is left (fewer than ``min_px`` pixels).
@@ -101,7 +105,7 @@ def outline_of(alpha: Float[np.ndarray, "s s"], *, min_px: int = 12) -> Outline:
     inside = distance.at(grid.uv).reshape(n, n) > 0
     if not inside.any():
         raise ObjectFailed("The mask is thinner than one percent of its length everywhere.")
-    return Outline(mask, side, distance, grid.with_values(inside.astype(np.float64)))
+    return Outline(mask, side, distance, grid.with_values(inside.astype(np.float64)), truncated)
 
 
 def without_specks(mask: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
@@ -146,6 +150,36 @@ def thickness(inside: Bool[np.ndarray, "h w"], cell: float, floor: float = 0.012
     square = 0.5 * poisson(inside, 2.6) + 0.5 * medial_balls(inside)
     half = np.sqrt(np.where(inside, ndi.gaussian_filter(square, 1.0), 0)) * cell
     return np.where(inside, np.maximum(half, floor), 0.0)
+
+
+def thickness_within(outline: Outline, inside: Bool[np.ndarray, "h w"], floor: float = 0.012) -> Float64[np.ndarray, "h w"]:
+    """``thickness`` of a part of the outline's grid; a body cut by the photo's border goes on behind the cut, mirrored."""
+    if not outline.truncated:
+        return thickness(inside, outline.cell, floor)
+    whole, steps = inside, []
+    for turns in range(4):  # bottom, then left, top, right become the bottom
+        turned = np.rot90(whole, turns)
+        last = int(np.flatnonzero(turned.any(axis=1))[-1])
+        if _is_cut(turned):
+            steps.append((turns, last, turned.shape[0]))
+            whole = np.rot90(np.concatenate([turned[: last + 1], turned[last::-1]]), -turns)
+    half = thickness(whole, outline.cell, floor)
+    for turns, last, rows in reversed(steps):
+        turned = np.rot90(half, turns)[: last + 1]
+        half = np.rot90(np.pad(turned, ((0, rows - last - 1), (0, 0))), -turns)
+    return half
+
+
+def _is_cut(inside: np.ndarray) -> bool:
+    """Whether the lowest border of a mask is one straight, nearly level line over more than ``CUT_SHARE`` of its width."""
+    columns = np.flatnonzero(inside.any(axis=0))
+    lowest = inside.shape[0] - 1 - np.argmax(inside[::-1][:, columns], axis=0)
+    near = lowest >= lowest.max() - 0.12 * len(columns)
+    if near.sum() < max(4, CUT_SHARE * len(columns)):
+        return False
+    slope, offset = np.polyfit(columns[near], lowest[near], 1)
+    straight = np.abs(slope * columns + offset - lowest) <= 1.0
+    return bool(straight.sum() > CUT_SHARE * len(columns) and abs(slope) < 0.12)
 
 
 def medial_balls(inside: Bool[np.ndarray, "h w"]) -> Float64[np.ndarray, "h w"]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from scene3d.relief.fields import Field2D, Outline, thickness
+from scene3d.relief.fields import Field2D, Outline, thickness_within
 from scene3d.relief.morphology import dilate, fill_outwards
 from scene3d.relief.view import View, spine_height
 from scene3d.relief.volume import Shape, Solid
@@ -26,7 +26,7 @@ class Relief:
 
 def relief_without_depth(outline: Outline, view: View, cap: float | None = None, swell: float = 1.0) -> Relief:
     """Inflate both ways around a spine through the origin that leans as ``spine_deg`` says. ``cap`` bounds the half thickness."""
-    half = thickness(outline.inside, outline.cell) * swell
+    half = thickness_within(outline, outline.inside) * swell
     if cap is not None:
         half = np.where(half > 0, cap * np.tanh(half / cap), 0.0)  # soft: no edge where the cap begins
     spine = spine_height(outline.grid.uv, view).reshape(half.shape)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 from scipy import ndimage as ndi
 
-from scene3d.relief.fields import Field2D, Outline, membrane, thickness, thin_plate
+from scene3d.relief.fields import Field2D, Outline, membrane, thickness_within, thin_plate
 from scene3d.relief.inflate import GENERAL_IOU, Relief, bounds_of, solid_of, steepness
 from scene3d.relief.morphology import dilate, erode, fill_outwards
 from scene3d.relief.symmetry import Kind, Symmetry, find_symmetry
@@ -79,7 +79,7 @@ def relief_from_depth(outline: Outline, height: Float[np.ndarray, "s s"], swell:
     tears = find_tears(front, inside)
     apart = inside & ~tears.farther(front)
     apart = apart if apart.any() else inside
-    half = np.where(inside, fill_outwards(thickness(apart, outline.cell, MIN_HALF), apart), 0.0) * swell
+    half = np.where(inside, fill_outwards(thickness_within(outline, apart, MIN_HALF), apart), 0.0) * swell
     rim = inside & ~erode(apart, 2)
     middle = membrane(inside, rim, front, tears=(tears.right, tears.down))
     back = np.minimum(middle, front - 0.25 * half) - BACK * half

@@ -1,31 +1,36 @@
 """Solids of revolution about the vertical: bottles, vases, balls, and open cups with what is in them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float64, UInt8
+from jaxtyping import Bool, Float64, Int, UInt8
 from PIL import Image, ImageDraw
 from scipy import ndimage as ndi
 
 from scene3d.relief.fields import Field2D, Outline
 from scene3d.relief.handles import find_handles
 from scene3d.relief.morphology import signed_distance
+from scene3d.relief.opening import fill_level, wall_thickness
+from scene3d.relief.profile import ANGLES, Profile, circles
 from scene3d.relief.view import View
 from scene3d.relief.volume import Shape, Solid, Twin, rigid_twin
 
-ANGLES = np.linspace(0, 2 * np.pi, 72, endpoint=False)
 HEIGHTS = 96
 RADII = 72
 CORE = 0.55
 """A silhouette whose symmetric core is less than this share of it is not a solid of revolution that stands upright."""
-WALL = 0.07
-"""Wall of a cup over its rim's radius: 3 mm of 40 mm, typical porcelain, and thick enough for the volume's cells."""
 MIN_OPEN_DEG = 10.0
 """Below this camera height the inside of a cup is not seen, and a closed top can't be told from an open one."""
+ELEVATION_WEIGHT = 0.02
+"""Silhouette agreement that a factor e on the elevation must gain: a rim's ellipse changes it by more, noise by less."""
+MIN_PROFILE_IOU = 0.9
+"""Below, the core is not a solid of revolution's at any elevation (a mug whose handle's hole is masked, for one)."""
 BASE, CONTAINER_BASE = 0.3, 0.5
 """Least radius of a hidden base over the largest radius: bottles and vases, cups and bowls."""
 EDGE_PX = 0.5
 """Circles may leave the mask by this much: what the volume's blur takes away again."""
+CONTAINER_RIM = 0.7
+"""Rim of a cup or bowl over its largest radius; above, the mask shows the far side of the opening, not a dome."""
 HIDDEN_BASE_DEG = 20.0
 """From higher up the body hides its own base, and the base's radius is at least a share of the widest one: things stand."""
 MIN_RADIUS = 0.012
@@ -33,46 +38,31 @@ MIN_RADIUS = 0.012
 PROFILE_IOU = 0.965
 """A true solid of revolution seen from the assumed elevation reaches .97 and more; then no other elevation is tried."""
 ELEVATION_FACTORS = (1.0, 0.8, 1.25, 0.6, 1.6, 0.4, 0.2)
-EDGE_CONTRAST = 12.0
-"""Grey levels of 255 across the edge of a liquid; shading of an empty white bowl stays below."""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """Radius over height of a solid of revolution, work units."""
-
-    axis_x: float
-    heights: Float64[np.ndarray, "k"]
-    radii: Float64[np.ndarray, "k"]
-    bottom: float
-    top: float
-
-    def radius(self, y: np.ndarray) -> np.ndarray:
-        """Radius at work heights (the end's radius beyond the ends)."""
-        return np.interp(y, self.heights, self.radii)
-
-    @property
-    def rim(self) -> float:
-        """Radius at the top."""
-        return float(self.radius(np.array([self.top]))[0])
 
 
 def find_profile(
-    core: Bool[np.ndarray, "s s"], axis_u: float, view: View, *, round_ends: bool, base_share: float = BASE
+    core: Bool[np.ndarray, "s s"],
+    axis_u: float,
+    view: View,
+    *,
+    round_ends: bool,
+    base_share: float = BASE,
+    rim_share: float = 0.0,
 ) -> Profile | None:
     """The largest upright solid of revolution whose silhouette stays inside a symmetric mask.
 
     Every circle of the true solid projects into the mask, so the largest circle at each height that does is the visual hull
     under the symmetry; it is exact under perspective. Ends are flat where circles begin to be stopped by the mask's top or bottom
     rather than by its sides, or continue as an ellipse (``round_ends``: balls and fruit). ``base_share``: least radius of a
-    hidden base over the largest radius. None when no circle fits.
+    hidden base over the largest radius; ``rim_share``: the same for the top. None when no circle fits.
     """
     inside = _core_distance(core)
     axis_x = (axis_u - view.size_px / 2) / view.focal_px * view.distance
     low, high = _height_range(core, view)
     heights = np.linspace(low, high, HEIGHTS)
     radii, sides = _largest_circles(inside, view, axis_x, heights)
-    good = np.flatnonzero(sides & (radii > 0.004))
+    good = _longest_run(sides & (radii > 0.004))
+    good = good[: int(np.flatnonzero(radii[good] >= rim_share * radii[good].max())[-1]) + 1] if len(good) else good
     if len(good) < 4:
         return None
     radii = np.maximum(radii, MIN_RADIUS)
@@ -128,13 +118,6 @@ def _height_range(core: np.ndarray, view: View) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def circles(axis_x: float, heights: np.ndarray, radii: np.ndarray) -> Float64[np.ndarray, "k a 3"]:
-    """Points on horizontal circles around the axis."""
-    x = axis_x + radii[:, None] * np.cos(ANGLES)
-    z = radii[:, None] * np.sin(ANGLES)
-    return np.stack([x, np.broadcast_to(heights[:, None], x.shape), z], axis=-1)
-
-
 def _largest_circles(
     inside: Field2D, view: View, axis_x: float, heights: np.ndarray
 ) -> tuple[Float64[np.ndarray, "k"], Bool[np.ndarray, "k"]]:
@@ -155,6 +138,15 @@ def _largest_circles(
     return radius, stopped_by > 0.5  # within 60 degrees of the image's horizontal
 
 
+def _longest_run(chosen: Bool[np.ndarray, "k"], gap: int = 3) -> Int[np.ndarray, "m"]:
+    """Indices of the chosen entries in the longest stretch of them; holes of up to ``gap`` entries do not end it."""
+    index = np.flatnonzero(chosen)
+    if len(index) == 0:
+        return index
+    pieces = np.split(index, np.flatnonzero(np.diff(index) > gap + 1) + 1)
+    return max(pieces, key=lambda piece: int(piece[-1] - piece[0]))
+
+
 def _rounded(axis_x: float, heights: np.ndarray, radii: np.ndarray) -> Profile:
     """Continue the measured middle as an ellipse to both poles; r² is a quadratic of the height there."""
     a, b, c = np.polyfit(heights, radii**2, 2)
@@ -167,39 +159,6 @@ def _rounded(axis_x: float, heights: np.ndarray, radii: np.ndarray) -> Profile:
     ellipse = np.sqrt(np.maximum(a * y * y + b * y + c, 1e-6))
     measured = np.interp(y, heights, radii)
     return Profile(axis_x, y, np.where((y > heights[0]) & (y < heights[-1]), measured, ellipse), low, high)
-
-
-def fill_level(rgb: UInt8[np.ndarray, "s s 3"], profile: Profile, view: View, default_fill: float) -> float:
-    """Height of a cup's contents: where the far arc of a circle on the inner wall lies on the photo's strongest edge.
-
-    Only the arc that is seen through the rim votes. Without a clear edge, ``default_fill`` times the height below the rim.
-    """
-    smooth = ndi.gaussian_filter(rgb.astype(np.float64), (1.0, 1.0, 0.0))
-    channels = [Field2D(smooth[..., k], (0.5, 0.5), 1.0) for k in range(3)]
-    height = profile.top - profile.bottom
-    levels = profile.top - height * np.linspace(0.06, 0.8, 50)
-    inner = np.maximum(profile.radius(levels) - WALL * profile.rim, 0.01)
-    step = np.array([0.0, max(1.0, 0.02 * profile.rim * view.focal_px / view.distance)])
-    contrast = np.zeros(len(levels))
-    for k, (level, radius) in enumerate(zip(levels, inner, strict=True)):
-        arc = circles(profile.axis_x, np.array([level]), np.array([radius]))[0]
-        arc = arc[(arc[:, 2] < -0.3 * radius) & _seen_through_rim(arc, profile, view)]
-        if len(arc) >= 12:
-            uv, _ = view.project(arc)
-            rises = [c.at(uv + step) - c.at(uv - step) for c in channels]
-            # the same edge along four fifths of the arc
-            contrast[k] = max(np.quantile(rise * np.sign(np.median(rise)), 0.2) for rise in rises)
-    best = int(contrast.argmax())
-    clear = contrast[best] > EDGE_CONTRAST
-    return float(levels[best]) if clear else profile.top - default_fill * height
-
-
-def _seen_through_rim(points: np.ndarray, profile: Profile, view: View) -> np.ndarray:
-    """Whether the sight line to points inside crosses the rim's plane inside the rim's inner circle."""
-    eye = view.distance * view.toward
-    share = (profile.top - points[:, 1]) / np.maximum(eye[1] - points[:, 1], 1e-6)
-    crossing = points + share[:, None] * (eye - points)
-    return np.hypot(crossing[:, 0] - profile.axis_x, crossing[:, 2]) < (1 - WALL) * profile.rim
 
 
 def silhouette(profile: Profile, view: View) -> Bool[np.ndarray, "s s"]:
@@ -216,7 +175,7 @@ def silhouette(profile: Profile, view: View) -> Bool[np.ndarray, "s s"]:
 
 
 def _best_elevation(
-    outline: Outline, core: Bool[np.ndarray, "s s"], axis_u: float, view: View, round_ends: bool, base_share: float
+    outline: Outline, core: Bool[np.ndarray, "s s"], axis_u: float, view: View, round_ends: bool, container: bool
 ) -> tuple[Profile, View] | None:
     """The profile at the given elevation, or, where no solid of revolution looks like the mask from there, at a nearby one.
 
@@ -224,17 +183,19 @@ def _best_elevation(
     """
     if core.sum() < CORE * outline.mask.sum():
         return None
-    best, best_iou = None, 0.0
-    for elevation in view.elevation_deg * np.array(ELEVATION_FACTORS):
-        other = replace(view, elevation_deg=float(elevation))
-        profile = find_profile(core, axis_u, other, round_ends=round_ends, base_share=base_share)
+    best, best_score = None, -np.inf
+    for factor in ELEVATION_FACTORS:
+        other = replace(view, elevation_deg=view.elevation_deg * factor)
+        base, rim = (CONTAINER_BASE, CONTAINER_RIM) if container else (BASE, 0.0)
+        profile = find_profile(core, axis_u, other, round_ends=round_ends, base_share=base, rim_share=rim)
         if profile is None:
             continue
         seen = silhouette(profile, other)
         iou = float((seen & core).sum() / (seen | core).sum())
-        if iou > best_iou + 0.01:
-            best, best_iou = (profile, other), iou
-        if best_iou > PROFILE_IOU:
+        score = iou - ELEVATION_WEIGHT * abs(np.log(factor))
+        if score > best_score and iou > MIN_PROFILE_IOU:
+            best, best_score = (profile, other), score
+        if factor == 1.0 and iou > PROFILE_IOU:
             break
     return best
 
@@ -268,7 +229,7 @@ def revolve(
     None when the mask has no upright axis.
     """
     core, axis_u = symmetric_core(outline)
-    found = _best_elevation(outline, core, axis_u, view, round_ends, CONTAINER_BASE if container else BASE)
+    found = _best_elevation(outline, core, axis_u, view, round_ends, container)
     if found is None:
         return None
     profile, view = found
@@ -276,9 +237,9 @@ def revolve(
     foot = np.array([profile.axis_x, 0.0, 0.0])
     extents = (profile.bottom, profile.top, profile.radius)
     handles = find_handles(outline, silhouette(profile, view) | core, view, foot, *extents)
-    wall = WALL * profile.rim
     opened = container and view.elevation_deg > MIN_OPEN_DEG and profile.rim > 0.5 * profile.radii.max()
-    level = fill_level(rgb, profile, view, default_fill) if opened else profile.top
+    wall = wall_thickness(rgb, profile, view) if opened else 0.0
+    level = fill_level(rgb, profile, view, wall, default_fill) if opened else profile.top
 
     def solid(points: np.ndarray) -> np.ndarray:
         value = body(points)
