@@ -128,6 +128,13 @@ def test_a_symmetric_outline_comes_back_where_a_hull_would_cut_it():
     assert iou(on_photo(behind, behind.generated), truth & front) > 0.6
 
 
+def test_a_thing_made_of_bars_gets_its_bars_back_and_no_web_between_them():
+    truth = box(20, 30, 100, 36) | box(20, 124, 100, 130) | box(24, 30, 30, 130) | box(60, 30, 68, 130)  # a bench from the front
+    front = box(50, 85, 110, 150)
+    _, behind = complete(*compose(front, truth), ClassicalCompleter())
+    assert iou(on_photo(behind, behind.generated), truth & front) > 0.8
+
+
 def test_the_axis_of_a_tilted_shape_is_found():
     c, s = np.cos(0.4), np.sin(0.4)
     u, v = (X - 80) * c + (Y - 60) * s, -(X - 80) * s + (Y - 60) * c

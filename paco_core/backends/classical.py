@@ -44,8 +44,9 @@ SLIVER = 0.05
 """Claims thinner than this on either side of their middle, in √area, are leftovers of slips in the masks."""
 CRUMB = 0.03
 """Claims outside the hull are this share of the visible area at least."""
-SOLID = 0.65
-"""Outlines are prolonged on objects that fill this share of their hull; open ones (chairs, bicycles) have no such corners."""
+OPEN = 0.65
+"""Objects that fill less than this share of their hull are made of bars (benches, chairs, bicycles): their outline has no corners
+to prolong, and where they are symmetric, symmetry says more than the hull."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +81,31 @@ def amodal_mask(visible: Mask, occluder: Mask, beyond: Mask, mirrors: tuple[Mirr
     """
     ellipse = _ellipse(visible, occluder)
     if ellipse is not None:
-        claim, method = ellipse, "ellipse"
-    else:
-        hull = convex_hull(visible)
-        claim, method = hull & ~beyond, "hull"
-        if visible.sum() > SOLID * (hull & ~occluder).sum():
-            claim = claim | continue_outline(visible, occluder) & ~beyond
-        for mirror in mirrors:
-            image = mirror.reflect(visible)
-            if (image & ~visible & ~occluder).sum() < MIRROR_SLACK * visible.sum():
-                claim = claim | image & ~beyond
-                method = "hull, symmetry"
-    return _tidy(visible | claim & occluder, visible), method
+        return _tidy(visible | ellipse & occluder, visible), "ellipse"
+    images = [mirror.reflect(visible) for mirror in mirrors]
+    images = [image for image in images if (image & ~visible & ~occluder).sum() < MIRROR_SLACK * visible.sum()]
+    twin = np.logical_or.reduce(images, initial=False) & occluder & ~beyond if images else np.zeros_like(visible)
+    hull = convex_hull(visible)
+    if images and visible.sum() < OPEN * (hull & ~occluder).sum():  # the hull of a thing of bars is a web between them
+        whole = visible | twin | _bridges(visible | twin, occluder & ~beyond)
+        return np.asarray(ndimage.binary_propagation(visible, mask=whole), bool), "symmetry"
+    claim = hull & ~beyond
+    if visible.sum() > OPEN * (hull & ~occluder).sum():
+        claim = claim | continue_outline(visible, occluder) & ~beyond
+    return _tidy(visible | (claim | twin) & occluder, visible), "hull, symmetry" if images else "hull"
+
+
+def _bridges(known: Mask, occluder: Mask) -> Mask:
+    """Runs of hidden pixels in a row that end at the object on both sides: what is level goes on (seats, boards, rails)."""
+    hidden = occluder & ~known
+    steps = np.diff(np.pad(hidden, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    starts, ends = np.argwhere(steps == 1), np.argwhere(steps == -1)
+    framed = np.pad(known, ((0, 0), (1, 1)))
+    out = np.zeros_like(known)
+    for (row, first), (_, after) in zip(starts, ends, strict=True):
+        if framed[row, first] and framed[row, after + 1]:
+            out[row, first:after] = True
+    return out
 
 
 def _tidy(region: Mask, visible: Mask) -> Mask:
