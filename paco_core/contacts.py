@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from scipy import ndimage as ndi
 
-from paco_core.categories import CARRIER, FURNITURE, LIVING, is_a
+from paco_core.classes import CARRIER, FURNITURE, LIVING, is_a
 from paco_core.types import Segmentation
 
 FOOT_BAND = 0.12

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from scene3d.classes import traits_of
+from paco_core.classes import traits_of
 
 EYE_HEIGHT_M = 1.5
 """Height from which a standing or sitting person photographs: between 1.2 m and 1.7 m."""

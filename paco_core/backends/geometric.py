@@ -12,7 +12,7 @@ from jaxtyping import Float
 from skimage.measure import EllipseModel, find_contours
 
 from paco_core.camera import pixel_rays, rays_of, up_of_pitch
-from paco_core.categories import LYING, ROUND, TABLE_TOP, is_a
+from paco_core.classes import TABLE_TOP, is_a, traits_of
 from paco_core.contacts import Foot, find_carriers, find_feet, touch_radius_px
 from paco_core.errors import BadInput
 from paco_core.masks import dilate
@@ -53,7 +53,7 @@ class GeometricDepth:
         z = np.minimum(floor, far)
         for i, mask in zip(segmentation.ids, segmentation.masks, strict=True):
             foot = _foot_ray(camera, feet[i]) * standing[i]
-            z[mask] = _paint(rays[mask], up, foot, floor[mask], lying=is_a(segmentation.name(i), LYING))
+            z[mask] = _paint(rays[mask], up, foot, floor[mask], lying=traits_of(segmentation.name(i)).flat)
         return DepthMap(z.astype(np.float32), np.ones(photo.hw, bool), "relative", self.name)
 
     def _pitch(self, segmentation: Segmentation, camera: Camera, feet: dict[int, Foot]) -> tuple[float, str]:
@@ -74,8 +74,7 @@ class GeometricDepth:
 
 def _pitch_from_circle(segmentation: Segmentation, object_id: int, camera: Camera) -> float | None:
     """Pitch from a round flat thing: its outline is an ellipse with axis ratio sin(elevation)."""
-    name = segmentation.name(object_id)
-    if not (is_a(name, ROUND) and is_a(name, LYING)):
+    if traits_of(segmentation.name(object_id)).family != "round flat":
         return None
     points = _free_contour(segmentation, object_id)
     if len(points) < 20:
@@ -133,7 +132,7 @@ def _object_depths(
         if j > 0 and j not in pending:
             front = resolve(j, pending | {i})
             if i in carriers:
-                depths[i] = seen[i] if is_a(segmentation.name(j), LYING) else front
+                depths[i] = seen[i] if traits_of(segmentation.name(j)).flat else front
             else:  # the foot is hidden by j: i stands between j and where its visible bottom would touch the floor
                 depths[i] = math.sqrt(front * max(seen[i], 1.02 * front))
         else:

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int, UInt8
 from PIL import Image
 
+from paco_core.classes import traits_of
 from paco_core.errors import ObjectFailed
-from scene3d.classes import traits_of
 from scene3d.relief.finish import depth_scale, to_lift_frame
 from scene3d.relief.view import View, spine_height
 from scene3d.texture import clean_photo

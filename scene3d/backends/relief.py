@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float32
 
+from paco_core.classes import Traits, traits_of
 from paco_core.errors import ObjectFailed
-from scene3d.classes import Traits, traits_of
 from scene3d.relief.block import block
 from scene3d.relief.fields import Outline, outline_of
 from scene3d.relief.finish import Solid3D, build, depth_scale, finish

@@ -1,4 +1,4 @@
-"""What an object's name says about its shape: words to traits. Unknown names are neutral."""
+"""What an object's name says that one photo does not show: its shape, its size, what it stands on. Unknown names are neutral."""
 
 import re
 from dataclasses import dataclass
@@ -177,8 +177,42 @@ _IRREGULAR = {"knives": "knife", "shelves": "shelf", "bookshelves": "bookshelf",
 _CUT = re.compile(r"\b(?:with|of|on|in|for|from|and|under|behind|next|near|at|without|full|standing|lying|holding)\b")
 
 
+CARRIER = frozenset(
+    "table desk shelf bench sofa couch bed chair stool armchair counter cabinet cupboard dresser nightstand sideboard "
+    "bookcase rack plate saucer dish tray book board mat rug carpet box crate".split()
+)
+"""Things that others are commonly put on."""
+FURNITURE = frozenset(
+    "table desk shelf bench sofa couch bed chair stool armchair counter cabinet cupboard dresser nightstand sideboard "
+    "bookcase rack wardrobe fridge refrigerator oven stove sink toilet bathtub door".split()
+)
+"""Things that stand on the floor, never on each other."""
+LIVING = frozenset(
+    "person man woman child boy girl player rider baby dog cat horse cow sheep bird elephant giraffe zebra bear animal".split()
+)
+"""Their feet are where they are; they are not taken to stand on a table that they are behind."""
+TABLE_TOP = frozenset(
+    "cup mug glass saucer plate bowl spoon fork knife teaspoon bottle teapot pitcher jug vase candle book pen pencil phone "
+    "keyboard mouse laptop apple orange banana pear lemon fruit bread cake donut sandwich pizza toast croissant egg jar can "
+    "salt pepper coaster napkin coffee espresso tea salad tomato carrot".split()
+)
+"""Things that are mostly photographed on a table, from nearby and above."""
+_KNOWN = frozenset(TRAITS) | CARRIER | FURNITURE | LIVING | TABLE_TOP
+
+
 def traits_of(name: str) -> Traits:
-    """Traits of a name such as ``"Coffee cups"``, ``"box with lid"`` or ``"rug, flatwoven"``.
+    """Traits of a name such as ``"Coffee cups"``, ``"box with lid"`` or ``"rug, flatwoven"``."""
+    return TRAITS.get(_deciding_phrase(name, frozenset(TRAITS)) or "", NEUTRAL)
+
+
+def is_a(name: str, group: frozenset[str]) -> bool:
+    """True when what ``name`` names is in ``group`` (one of the sets of words above)."""
+    phrase = _deciding_phrase(name, _KNOWN)
+    return phrase is not None and (phrase in group or phrase.split()[-1] in group)
+
+
+def _deciding_phrase(name: str, known: frozenset[str]) -> str | None:
+    """The words of a name that say what it is.
 
     English puts what a thing is last: the longest known phrase at the end of the first clause decides, then shorter and
     earlier ones. Words after a preposition describe something else and do not count.
@@ -187,10 +221,9 @@ def traits_of(name: str) -> Traits:
         words = [_singular(w) for w in re.findall(r"[a-z]+", _CUT.split(clause)[0])]
         for end in range(len(words), 0, -1):
             for start in range(max(0, end - 3), end):
-                found = TRAITS.get(" ".join(words[start:end]))
-                if found is not None:
-                    return found
-    return NEUTRAL
+                if " ".join(words[start:end]) in known:
+                    return " ".join(words[start:end])
+    return None
 
 
 def _singular(word: str) -> str:
