@@ -1,6 +1,9 @@
 """The whole job as a diagram in code: what the user brings becomes a run folder with a placed scene."""
 
+import contextlib
 import dataclasses
+import json
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +32,9 @@ __all__ = ["Config", "Inputs", "Reconstruction", "reconstruct"]
 Placement = tuple[tuple[PlacedObject, ...], float, str]
 Timings = dict[str, tuple[str, float]]
 
+OBJECT_FILES = ("rgba.png", "generated.png", "amodal.png", "mesh.glb", "mesh.npz", "texture.png")
+"""What a run writes into an object's folder."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -55,6 +61,8 @@ class Reconstruction:
     """Stage → (method, seconds of the computation, also when it was loaded from an earlier run)."""
     fallbacks: tuple[str, ...]
     """One sentence per object that needed a simpler method."""
+    resumed: tuple[str, ...]
+    """Stages that were loaded from an earlier run."""
     folder: Path
 
 
@@ -150,6 +158,7 @@ def _world_vertices(mesh: TexturedMesh, world_from_mesh: np.ndarray) -> np.ndarr
 def _export(flat: DeocclusionStages, scene: Scene, run: RunFolder, config: Config, progress: Progress) -> Reconstruction:
     """Everything that people and programs open: rewritten by every run, since it is quick and may have been edited."""
     start = time.perf_counter()
+    _forget_other_objects(scene, run.path / "objects")
     save_scene(scene, run.path)
     write_object_images(flat.deocclusion, run.path)
     write_scene_glb(scene, run.path / "scene.glb", config.glb)
@@ -158,15 +167,35 @@ def _export(flat: DeocclusionStages, scene: Scene, run: RunFolder, config: Confi
     run.write("config.json", _config_json(config))
     timings = _timings(run, flat, scene, config)
     timings["export"] = ("scene.json, GLB", time.perf_counter() - start)
-    write_report(flat.deocclusion, scene, timings, run.path)
+    write_report(flat.deocclusion, scene, timings, run.path, peak_memory_gb=_peak_memory_gb())
     progress("scene", 2, 2, "report")
     fallbacks = tuple(f"{o.id} {o.name}: {o.fallback}" for o in scene.objects if o.fallback)
-    return Reconstruction(flat.deocclusion, scene, timings, fallbacks, run.path)
+    resumed = tuple(name for name, result in run.results.items() if result.cached)
+    return Reconstruction(flat.deocclusion, scene, timings, fallbacks, resumed, run.path)
+
+
+def _forget_other_objects(scene: Scene, folder: Path) -> None:
+    """Folders of objects that an earlier run with other masks wrote; what people put beside them stays."""
+    kept = {object_folder(obj.id, obj.name) for obj in scene.objects}
+    for old in folder.glob("[0-9][0-9][0-9]_*") if folder.is_dir() else ():
+        if old.is_dir() and old.name not in kept:
+            for name in OBJECT_FILES:
+                (old / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not empty: somebody else's files
+                old.rmdir()
+
+
+def _peak_memory_gb() -> float | None:
+    """Largest memory that this process has held; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
 def _config_json(config: Config) -> str:
-    import json
-
     return json.dumps(dataclasses.asdict(config), indent=2, default=str) + "\n"
 
 

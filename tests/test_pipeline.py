@@ -72,7 +72,7 @@ def test_no_object_is_lost_and_the_scene_can_be_loaded_again(finished, room):
 def test_running_again_computes_nothing(finished, room, monkeypatch):
     computed = seen_stages(monkeypatch)
     again = reconstruct(inputs_of(room), finished.folder)
-    assert computed == []
+    assert computed == [] and "place" in again.resumed and finished.resumed == ()
     assert again.timings.keys() == finished.timings.keys()
 
 
@@ -99,6 +99,16 @@ def test_a_lifter_that_fails_costs_one_object_its_shape_and_nothing_more(room, t
     (sentence,) = result.fallbacks
     assert sentence.startswith(f"{victim} ") and "no such luck" in sentence
     assert "no such luck" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_objects_of_earlier_masks_leave_the_folder(room, tmp_path):
+    reconstruct(inputs_of(room), tmp_path / "run")
+    _, second, third = sorted((tmp_path / "run" / "objects").iterdir())
+    (third / "my notes.txt").write_text("keep me")
+    one = Segmentation(room.segmentation.ids[:1], ("crate",), room.segmentation.masks[:1])
+    reconstruct(inputs_of(room, segmentation=one), tmp_path / "run")
+    assert not second.exists() and [f.name for f in third.iterdir()] == ["my notes.txt"]
+    assert (tmp_path / "run" / "objects" / "001_crate" / "mesh.glb").exists()
 
 
 def test_loose_masks_give_nearly_the_same_scene(room, tmp_path):
