@@ -22,6 +22,8 @@ EDGE_PX = 1.5
 """The mask's edge pixels mix object and background; this much (or 0.4 % of the side, if more) is replaced from inside."""
 BUFFER_PX = 320
 """Side of the depth buffer that decides what the photo shows."""
+NEAR_PX = 2
+"""Buffer pixels around an occluding edge inside the object whose colour may belong to either side: shapes are that exact."""
 FRONT_FACING = 0.2
 """Least cosine between a face and the sight line for the photo to texture it: at 78 degrees a pixel stretches five-fold."""
 
@@ -72,14 +74,21 @@ def _shown(
     middle = corners.mean(axis=1)
     sight = view.distance * view.toward - middle
     facing = (face_normals(vertices, faces) * sight).sum(axis=1) / np.linalg.norm(sight, axis=1)
-    full = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
+    full = _nearest_around(surface)
     behind = np.full(len(faces), -np.inf)
     for k in range(3):  # near every corner: a large face may be hidden in part
         uv, z = view.project(0.8 * corners[:, k] + 0.2 * middle)
         behind = np.maximum(behind, full.at(uv) - z)
     pixel = surface.step_px * view.distance / view.focal_px
-    tolerance = 0.004 + pixel * np.sqrt(1 / np.maximum(facing, 0.1) ** 2 - 1)  # a slanted face varies within its pixel
+    slant = np.sqrt(1 / np.maximum(facing, 0.1) ** 2 - 1)  # a slanted face varies within the pixels around it
+    tolerance = 0.004 + (NEAR_PX + 0.5) * pixel * slant
     return (facing > FRONT_FACING) & (behind < tolerance), (facing > 0.1) & (behind < 2 * tolerance)
+
+
+def _nearest_around(surface: Field2D) -> Field2D:
+    """The surface's heights, spread by ``NEAR_PX`` over what lies behind and continued outside."""
+    full = fill_outwards(surface.values, np.isfinite(surface.values))
+    return surface.with_values(ndi.maximum_filter(full, 2 * NEAR_PX + 1))
 
 
 def clean_photo(
@@ -123,6 +132,7 @@ class _Continuation:
     ) -> None:
         self._levels, self._view, self._twins = photo[1], view, twins
         self._surface = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
+        self._around = _nearest_around(surface)
         self._distance, self._px_per_unit = outline.distance, outline.side_px
         grid = outline.grid
         distance = outline.distance.at(grid.uv).reshape(grid.values.shape)
@@ -152,7 +162,8 @@ class _Continuation:
         """
         uv, z = self._view.project(points)
         behind = np.maximum(self._surface.at(uv) - z - 0.012, 0)
-        return uv, behind, behind + 0.2 * np.maximum(-normals @ self._view.toward, 0)
+        around = np.maximum(self._around.at(uv) - z - 0.05, 0)  # a slope over the pixels around is no occluder
+        return uv, behind, np.maximum(behind, around) + 0.2 * np.maximum(-normals @ self._view.toward, 0)
 
     def _blend(self, uv: np.ndarray, level: np.ndarray) -> np.ndarray:
         low = np.minimum(level.astype(int), len(self._levels) - 2)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-ANGLES = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+ANGLES = np.linspace(0, 2 * np.pi, 60, endpoint=False)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from scene3d.relief.profile import ANGLES, Profile, circles
 from scene3d.relief.view import View
 from scene3d.relief.volume import Shape, Solid, Twin, rigid_twin
 
-HEIGHTS = 96
+HEIGHTS = 72
 RADII = 72
 CORE = 0.55
 """A silhouette whose symmetric core is less than this share of it is not a solid of revolution that stands upright."""
@@ -29,8 +29,8 @@ BASE, CONTAINER_BASE = 0.3, 0.5
 """Least radius of a hidden base over the largest radius: bottles and vases, cups and bowls."""
 EDGE_PX = 0.5
 """Circles may leave the mask by this much: what the volume's blur takes away again."""
-CONTAINER_RIM = 0.7
-"""Rim of a cup or bowl over its largest radius; above, the mask shows the far side of the opening, not a dome."""
+RIM_TOUCH = 0.022
+"""A rim's far point lies on the mask's upper border, to this share of the silhouette."""
 HIDDEN_BASE_DEG = 20.0
 """From higher up the body hides its own base, and the base's radius is at least a share of the widest one: things stand."""
 MIN_RADIUS = 0.012
@@ -38,6 +38,11 @@ MIN_RADIUS = 0.012
 PROFILE_IOU = 0.965
 """A true solid of revolution seen from the assumed elevation reaches .97 and more; then no other elevation is tried."""
 ELEVATION_FACTORS = (1.0, 0.8, 1.25, 0.6, 1.6, 0.4, 0.2)
+CONTAINER_FACTORS = (1.0, 0.95, 1.05, 0.9, 1.1, 0.8, 1.2, 1.35, 0.6, 0.4, 0.2)
+"""Finer for cups, where the opening has to lie where the photo shows it."""
+RIM_SHARE, RIM_WEIGHT, NO_RIM = 0.92, 0.3, 0.6
+"""A cup is about as wide at its rim as anywhere; at a wrong elevation the largest rim that fits is narrower. With less than
+the last share the mask is not that of an upright cup (its core has steps)."""
 
 
 def find_profile(
@@ -47,22 +52,25 @@ def find_profile(
     *,
     round_ends: bool,
     base_share: float = BASE,
-    rim_share: float = 0.0,
+    open_top: bool = False,
 ) -> Profile | None:
     """The largest upright solid of revolution whose silhouette stays inside a symmetric mask.
 
     Every circle of the true solid projects into the mask, so the largest circle at each height that does is the visual hull
     under the symmetry; it is exact under perspective. Ends are flat where circles begin to be stopped by the mask's top or bottom
     rather than by its sides, or continue as an ellipse (``round_ends``: balls and fruit). ``base_share``: least radius of a
-    hidden base over the largest radius; ``rim_share``: the same for the top. None when no circle fits.
+    hidden base over the largest radius. ``open_top``: the top is the lowest circle that reaches the mask's upper border.
+    None when no circle fits.
     """
     inside = _core_distance(core)
     axis_x = (axis_u - view.size_px / 2) / view.focal_px * view.distance
     low, high = _height_range(core, view)
     heights = np.linspace(low, high, HEIGHTS)
-    radii, sides = _largest_circles(inside, view, axis_x, heights)
+    radii, sides, back = _largest_circles(inside, view, axis_x, heights)
     good = _longest_run(sides & (radii > 0.004))
-    good = good[: int(np.flatnonzero(radii[good] >= rim_share * radii[good].max())[-1]) + 1] if len(good) else good
+    if open_top and len(good):  # above the rim, circles still fit into the opening's far side: not a part of the body
+        touches = np.flatnonzero(back[good] <= RIM_TOUCH * np.ptp(np.nonzero(core), axis=1).max())
+        good = good[: touches[0] + 1] if len(touches) else good
     if len(good) < 4:
         return None
     radii = np.maximum(radii, MIN_RADIUS)
@@ -120,8 +128,9 @@ def _height_range(core: np.ndarray, view: View) -> tuple[float, float]:
 
 def _largest_circles(
     inside: Field2D, view: View, axis_x: float, heights: np.ndarray
-) -> tuple[Float64[np.ndarray, "k"], Bool[np.ndarray, "k"]]:
-    """Largest radius at each height whose circle projects inside, and whether its sides are what stops it."""
+) -> tuple[Float64[np.ndarray, "k"], Bool[np.ndarray, "k"], Float64[np.ndarray, "k"]]:
+    """Largest radius at each height whose circle projects inside, whether its sides are what stops it, and how far its back is
+    from the mask's border, px."""
     radii = np.linspace(0.0, 0.75, RADII)
     every = circles(axis_x, np.repeat(heights, RADII), np.tile(radii, len(heights)))
     uv, _ = view.project(every.reshape(-1, 3))
@@ -135,7 +144,8 @@ def _largest_circles(
     share = np.clip((inner + EDGE_PX) / np.maximum(inner - outer, 1e-9), 0, 1)
     radius = np.where(first_out > 0, radii[i - 1] + share * (radii[i] - radii[i - 1]), 0.0)
     stopped_by = np.abs(np.cos(ANGLES[margin[k, i].argmin(axis=1)]))
-    return radius, stopped_by > 0.5  # within 60 degrees of the image's horizontal
+    back = margin[k, i - 1, np.argmin(np.sin(ANGLES))]
+    return radius, stopped_by > 0.5, back  # within 60 degrees of the image's horizontal
 
 
 def _longest_run(chosen: Bool[np.ndarray, "k"], gap: int = 3) -> Int[np.ndarray, "m"]:
@@ -184,18 +194,19 @@ def _best_elevation(
     if core.sum() < CORE * outline.mask.sum():
         return None
     best, best_score = None, -np.inf
-    for factor in ELEVATION_FACTORS:
+    for factor in CONTAINER_FACTORS if container else ELEVATION_FACTORS:
         other = replace(view, elevation_deg=view.elevation_deg * factor)
-        base, rim = (CONTAINER_BASE, CONTAINER_RIM) if container else (BASE, 0.0)
-        profile = find_profile(core, axis_u, other, round_ends=round_ends, base_share=base, rim_share=rim)
+        base = CONTAINER_BASE if container else BASE
+        profile = find_profile(core, axis_u, other, round_ends=round_ends, base_share=base, open_top=container)
         if profile is None:
             continue
         seen = silhouette(profile, other)
         iou = float((seen & core).sum() / (seen | core).sum())
-        score = iou - ELEVATION_WEIGHT * abs(np.log(factor))
-        if score > best_score and iou > MIN_PROFILE_IOU:
+        narrow = max(0.0, RIM_SHARE - profile.rim / profile.radii.max()) if container else 0.0
+        score = iou - ELEVATION_WEIGHT * abs(np.log(factor)) - RIM_WEIGHT * narrow
+        if score > best_score and iou > MIN_PROFILE_IOU and narrow < RIM_SHARE - NO_RIM:
             best, best_score = (profile, other), score
-        if factor == 1.0 and iou > PROFILE_IOU:
+        if factor == 1.0 and iou > PROFILE_IOU and narrow == 0:
             break
     return best
 
@@ -258,20 +269,20 @@ def revolve(
     low, high = np.min([b[0] for b in boxes], axis=0), np.max([b[1] for b in boxes], axis=0)
     size = min(cell, wall / 2.2) if opened else cell  # a wall of two cells survives sampling
     method = "revolve(open)" if opened else "revolve"
-    twins = (rigid_twin(np.diag([1.0, 1.0, -1.0, 1.0])), _toward_front(profile.axis_x))
+    twins = (rigid_twin(np.diag([1.0, 1.0, -1.0, 1.0])), _turned(profile.axis_x, 1.0), _turned(profile.axis_x, -1.0))
     return Shape(view, solid, low, high, np.full(3, size), method, twins=twins, smoothing=0.5)
 
 
-def _toward_front(axis_x: float) -> Twin:
-    """Turn every point about the axis to within 45 degrees of the camera's azimuth, continuously (a triangle wave)."""
+def _turned(axis_x: float, facing: float) -> Twin:
+    """Turn every point about the axis to within 45 degrees of the near (``facing`` 1) or far (-1) side, continuously."""
 
     def twin(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        x, z = points[:, 0] - axis_x, points[:, 2]
+        x, z = points[:, 0] - axis_x, facing * points[:, 2]
         azimuth = np.arctan2(x, z)
         folded = np.where(np.abs(azimuth) > np.pi / 2, np.sign(azimuth) * np.pi - azimuth, azimuth) / 2
-        radius, turn = np.hypot(x, z), folded - azimuth
+        radius, turn = np.hypot(x, z), facing * (folded - azimuth)
         c, s = np.cos(turn), np.sin(turn)
-        moved = np.stack([axis_x + radius * np.sin(folded), points[:, 1], radius * np.cos(folded)], axis=1)
+        moved = np.stack([axis_x + radius * np.sin(folded), points[:, 1], facing * radius * np.cos(folded)], axis=1)
         turned = np.stack([c * normals[:, 0] + s * normals[:, 2], normals[:, 1], c * normals[:, 2] - s * normals[:, 0]], axis=1)
         return moved, turned
 
