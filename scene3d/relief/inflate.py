@@ -34,15 +34,14 @@ def relief_without_depth(outline: Outline, view: View, cap: float | None = None,
     return Relief(outline.grid.with_values(spine + full), outline.grid.with_values(spine - full), half)
 
 
-def solid_of(outline: Outline, view: View, relief: Relief, floor: float | None = None) -> Solid:
-    """Inside the silhouette's cone, behind the front and before the back; above ``floor`` (work y) when one is given."""
+def solid_of(outline: Outline, view: View, relief: Relief) -> Solid:
+    """Inside the silhouette's cone, behind the front and before the back."""
     front_slope, back_slope = steepness(relief.front, outline), steepness(relief.back, outline)
 
     def solid(points: np.ndarray) -> np.ndarray:
         uv, z = view.project(points)
         value = np.minimum((relief.front.at(uv) - z) * front_slope.at(uv), (z - relief.back.at(uv)) * back_slope.at(uv))
-        value = np.minimum(value, outline.distance.at(uv))
-        return value if floor is None else np.minimum(value, points[:, 1] - floor)
+        return np.minimum(value, outline.distance.at(uv))
 
     return solid
 

@@ -6,8 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 from scipy import ndimage as ndi
 
-from scene3d.relief.fields import Field2D, Outline, membrane, thickness_within, thin_plate
+from scene3d.relief.fields import Field2D, Outline, membrane, thickness, thickness_within, thin_plate
 from scene3d.relief.inflate import GENERAL_IOU, Relief, bounds_of, solid_of, steepness
+from scene3d.relief.legs import risen_legs
 from scene3d.relief.morphology import dilate, erode, fill_outwards
 from scene3d.relief.symmetry import Kind, Symmetry, find_symmetry
 from scene3d.relief.view import View
@@ -21,6 +22,8 @@ SHELL = 0.025
 """What is seen has at least this thickness (work units), even where its symmetric image is not possible."""
 MIN_HALF = 0.02
 """Least half thickness where depth tells parts apart (work units): two cells survive the volume's blur."""
+LEG, LEG_REACH = 0.045, 6
+"""Half thickness below which a part is a leg or a bar (work units), and how many cells from its border to look for its middle."""
 FLOOR_SLACK = 0.01
 """What is not seen does not reach lower than what is seen, give or take this (work units): things stand on their visible feet."""
 JUMP = 0.08
@@ -35,6 +38,8 @@ class Tears:
 
     right: Bool[np.ndarray, "h w"]
     down: Bool[np.ndarray, "h w"]
+    tops: Bool[np.ndarray, "h w"]
+    """Cells above the upper end of a thin part that vanishes behind them."""
 
     @property
     def squares(self) -> Bool[np.ndarray, "h w"]:
@@ -64,27 +69,54 @@ def find_tears(front: Float64[np.ndarray, "h w"], inside: Bool[np.ndarray, "h w"
         jump = both & (step > JUMP) & (step > JUMP_OVER_SLOPE * usual)
         np.moveaxis(jump, axis, 0)[-1] = False  # np.roll wraps around
         found.append(jump)
-    return Tears(found[0], found[1])
+    return Tears(found[0], found[1], found[1] & (np.roll(front, -1, axis=0) < front))
 
 
-def relief_from_depth(outline: Outline, height: Float[np.ndarray, "s s"], swell: float = 1.0) -> Relief:
+def _beside_thin_parts(tears: Tears, half: Float64[np.ndarray, "h w"]) -> Tears:
+    """The tears with a leg or a bar on one side; thick parts (an armrest before its seat) hang together behind what is seen."""
+    kept = []
+    for tear, axis in ((tears.right, 1), (tears.down, 0)):
+        before = np.max([np.roll(half, k, axis=axis) for k in range(LEG_REACH)], axis=0)
+        after = np.max([np.roll(half, -k - 1, axis=axis) for k in range(LEG_REACH)], axis=0)
+        kept.append(tear & (np.minimum(before, after) < LEG))
+    below = np.max([np.roll(half, -k - 1, axis=0) for k in range(LEG_REACH)], axis=0)
+    return Tears(kept[0], kept[1], tears.tops & (below < LEG))
+
+
+def relief_from_depth(outline: Outline, view: View, height: Float[np.ndarray, "s s"], swell: float = 1.0) -> tuple[Relief, Tears]:
     """Front from measured heights toward the camera (NaN where unknown), back inflated behind the rim's membrane.
 
-    Where nothing was measured (occluded parts), the front goes on as the least bent surface. Parts that the photo shows
+    Where nothing was measured (occluded parts), the front goes on as ``_continued`` says. Parts that the photo shows
     one before the other (a chair's legs) are inflated apart, each behind its own front.
     """
     inside, grid = outline.inside, outline.grid
     front, known = _measured_front(outline, height)
-    front = thin_plate(inside, known, front)
+    front = _continued(inside, known, front, view)
     tears = find_tears(front, inside)
+    tears = _beside_thin_parts(tears, thickness(inside & ~tears.farther(front), outline.cell))
     apart = inside & ~tears.farther(front)
-    apart = apart if apart.any() else inside
     half = np.where(inside, fill_outwards(thickness_within(outline, apart, MIN_HALF), apart), 0.0) * swell
     rim = inside & ~erode(apart, 2)
     middle = membrane(inside, rim, front, tears=(tears.right, tears.down))
     back = np.minimum(middle, front - 0.25 * half) - BACK * half
     torn = tears.squares
-    return Relief(grid.with_values(fill_outwards(front, inside), torn), grid.with_values(fill_outwards(back, inside), torn), half)
+    relief = Relief(
+        grid.with_values(fill_outwards(front, inside), torn), grid.with_values(fill_outwards(back, inside), torn), half
+    )
+    return relief, tears
+
+
+def _continued(
+    inside: Bool[np.ndarray, "h w"], known: Bool[np.ndarray, "h w"], front: Float64[np.ndarray, "h w"], view: View
+) -> Float64[np.ndarray, "h w"]:
+    """Measured heights, and over the holes their least bent continuation in inverse depth, in which planes are linear.
+
+    It stays within the range of what was measured: what is seen on one side only must not run away.
+    """
+    inverse = thin_plate(inside, known, 1 / np.maximum(view.distance - front, 0.05 * view.distance))
+    seen = front[known & inside]
+    filled = np.clip(view.distance - 1 / np.maximum(inverse, 1e-6), seen.min(), seen.max()) if len(seen) else front
+    return np.where(known, front, filled)
 
 
 def _measured_front(
@@ -121,7 +153,7 @@ def front_cone(outline: Outline, view: View, front: Field2D) -> Solid:
     return solid
 
 
-def symmetric_solid(outline: Outline, view: View, relief: Relief, symmetry: Symmetry, floor: float) -> Solid:
+def symmetric_solid(outline: Outline, view: View, relief: Relief, symmetry: Symmetry) -> Solid:
     """Visible cone, closed behind by the mean of the inflated back and of the visible cone's symmetric image.
 
     The half-and-half blend measured better than either alone (lifting notes 4.1.4 and 4.2).
@@ -135,10 +167,32 @@ def symmetric_solid(outline: Outline, view: View, relief: Relief, symmetry: Symm
         inflated = np.clip((z - relief.back.at(uv)) * slope.at(uv), -0.3, 0.3)
         twin = np.clip(cone(points @ image[:3, :3].T + image[:3, 3]), -0.3, 0.3)
         shell = SHELL - (relief.front.at(uv) - z) * front_slope.at(uv)
-        value = np.minimum(cone(points), np.maximum(0.5 * inflated + 0.5 * twin, shell))
-        return np.minimum(value, points[:, 1] - floor)
+        return np.minimum(cone(points), np.maximum(0.5 * inflated + 0.5 * twin, shell))
 
     return solid
+
+
+def _ceiling(outline: Outline, view: View, depth: Float[np.ndarray, "s s"]) -> float:
+    """Height (work y) that nothing exceeds: seen from above, an object's highest point is in sight."""
+    rows, columns = np.nonzero(outline.mask & np.isfinite(depth))
+    if view.elevation_deg <= 0:
+        return np.inf
+    uv = np.column_stack([columns + 0.5, rows + 0.5])
+    seen = view.lift_pixels(uv, view.distance - depth[rows, columns].astype(np.float64))
+    return float(np.quantile(seen[:, 1], 0.999)) + FLOOR_SLACK
+
+
+def _between(solid: Solid, floor: float, ceiling: float) -> Solid:
+    """The part of a solid between two heights (work y)."""
+
+    def part(points: np.ndarray) -> np.ndarray:
+        return np.minimum(solid(points), np.minimum(points[:, 1] - floor, ceiling - points[:, 1]))
+
+    return part
+
+
+def _union(one: Solid, other: Solid) -> Solid:
+    return lambda points: np.maximum(one(points), other(points))
 
 
 def relief_shape(
@@ -153,18 +207,31 @@ def relief_shape(
 ) -> Shape:
     """A body with a measured front (z-depth in metres, NaN where unknown), closed by symmetry and inflation."""
     metres_per_unit = float(np.median(depth[outline.mask & np.isfinite(depth)])) / view.distance
-    relief = relief_from_depth(outline, view.distance - depth / metres_per_unit, swell)
+    relief, tears = relief_from_depth(outline, view, view.distance - depth / metres_per_unit, swell)
     seen = view.lift_pixels(outline.grid.uv[outline.inside.ravel()], relief.front.values[outline.inside])
-    floor = float(np.quantile(seen[:, 1], 0.001)) - FLOOR_SLACK
+    floor, ceiling = float(np.quantile(seen[:, 1], 0.001)) - FLOOR_SLACK, _ceiling(outline, view, depth / metres_per_unit)
     low, high = bounds_of(outline, view, relief)
     symmetry = find_symmetry(outline, view, relief.front, symmetries, seed=seed) if symmetries else None
     if symmetry is None:
-        solid, twins, method = solid_of(outline, view, relief, floor), (), "relief"
+        solid, twins, method = solid_of(outline, view, relief), (), "relief"
     else:
-        solid = symmetric_solid(outline, view, relief, symmetry, floor)
+        solid = symmetric_solid(outline, view, relief, symmetry)
         twins, method = (rigid_twin(symmetry.work_from_work),), f"relief+{symmetry.kind}"
         image = seen @ symmetry.work_from_work[:3, :3].T + symmetry.work_from_work[:3, 3]
         low, high = np.minimum(low, image.min(axis=0)), np.maximum(high, image.max(axis=0))
-    low[1] = max(low[1], floor)
+    legs = risen_legs(outline, view, relief, tears.tops)
+    if legs is not None:
+        solid = _union(solid, legs)
+    low[1], high[1] = max(low[1], floor), min(high[1], ceiling)
     cells = np.full(3, cell)
-    return Shape(view, solid, low, high, cells, method, twins=twins, metres_per_unit=metres_per_unit, min_iou=GENERAL_IOU)
+    return Shape(
+        view,
+        _between(solid, floor, ceiling),
+        low,
+        high,
+        cells,
+        method,
+        twins=twins,
+        metres_per_unit=metres_per_unit,
+        min_iou=GENERAL_IOU,
+    )
