@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 MIN_DEPTH_OVER_WIDTH = 0.15
 """Less is a sticker (acceptance bound of the first scene)."""
-MAX_RESIDUAL = 0.05
+MAX_RESIDUAL = 0.025
 """A shape guessed from the outline must agree with metric depth to this (work units), or the measured relief is used."""
 SWELL = (1.0, 1.8, 3.5)
 """A body that came out as a sticker is inflated again by these."""
