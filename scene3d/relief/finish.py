@@ -111,12 +111,6 @@ def to_lift_frame(
     )
 
 
-def silhouette_iou(a: Bool[np.ndarray, "h w"], b: Bool[np.ndarray, "h w"]) -> float:
-    """Intersection over union of two masks; 1 when both are empty."""
-    union = int((a | b).sum())
-    return float((a & b).sum() / union) if union else 1.0
-
-
 def depth_scale(depth: Float[np.ndarray, "s s"], mask: Bool[np.ndarray, "s s"]) -> float | None:
     """Median measured depth inside the mask, metres; None when nothing was measured."""
     values = depth[mask & np.isfinite(depth)]
