@@ -43,7 +43,7 @@ def find_ground(depth: DepthMap, segmentation: Segmentation, camera: Camera, con
     """
     rays = pixel_rays(camera)
     step = max(1, round(max(depth.z.shape) / 200))  # 200 points along the longer side describe a plane well enough
-    free = depth.valid & ~dilate(segmentation.masks.any(axis=0), 3.0)
+    free = depth.valid & ~dilate(np.asarray(segmentation.masks.any(axis=0)), 3.0)
     points, free, valid = (a[::step, ::step] for a in (rays * depth.z[..., None].astype(float), free, depth.valid))
     candidates = points[_level_pixels(points, valid, config.max_tilt_deg) & free & _lower(free.shape, config.lower_part)]
     everything = points[valid]
