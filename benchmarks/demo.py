@@ -40,9 +40,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.child:
         return one_run(options.child)
-    print(
-        "| demo | seconds after imports | peak memory GB | run again: share of the first time | largest stages, share of the time |"
-    )
+    print("| demo | seconds after imports | peak memory GB | run again: share of time | largest stages, share of time |")
     print("|---|---|---|---|---|")
     for name in ("coffee", "motorcycle"):
         runs = [
