@@ -166,6 +166,14 @@ def test_wall_and_contents_lie_where_the_photo_shows_their_edges() -> None:
     assert fill_level(rgb, profile, view, 0.03 / unit, 0.6) * unit == pytest.approx(0.25, abs=0.03)
 
 
+@pytest.mark.parametrize("told", [30.0, 32.0, 38.0, 40.0])
+def test_a_cup_is_seen_from_where_its_near_rim_lies_in_the_photo(told: float) -> None:
+    result = ReliefLifter().lift(replace(photo_of("cup"), elevation_deg=told))
+    found = np.degrees(np.arctan2(result.crop_from_lift[1, 2], -result.crop_from_lift[1, 1]))
+    assert result.method == "revolve(open)"
+    assert found == pytest.approx(35.0, abs=2.5)
+
+
 def test_a_handle_keeps_its_hole() -> None:
     seen, _ = reprojected(lifted("cup"), photo_of("cup"))
     from scipy import ndimage as ndi

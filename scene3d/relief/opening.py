@@ -22,13 +22,24 @@ STEP = 0.02
 
 def wall_thickness(rgb: UInt8[np.ndarray, "s s 3"], profile: Profile, view: View) -> float:
     """Width of the rim, work units: where the near arc of the rim's inner circle lies on the photo's strongest edge."""
+    contrast = _rim_contrast(rgb, profile, view)
+    best = int(contrast.argmax())
+    return float(profile.rim * (WALLS[best] if contrast[best] > EDGE_CONTRAST else WALL))
+
+
+def rim_evidence(rgb: UInt8[np.ndarray, "s s 3"], profile: Profile, view: View) -> float:
+    """How clearly the photo shows the near rim where the profile has it: 0 … 1, where 1 is a real edge."""
+    return float(np.clip(_rim_contrast(rgb, profile, view).max() / EDGE_CONTRAST, 0, 1))
+
+
+def _rim_contrast(rgb: UInt8[np.ndarray, "s s 3"], profile: Profile, view: View) -> Float64[np.ndarray, "w"]:
+    """The photo's contrast across the near arc of the rim's inner circle, for each of ``WALLS``."""
     photo = _Edges(rgb, profile, view)
     contrast = np.zeros(len(WALLS))
     for k, share in enumerate(WALLS):
         arc = circles(profile.axis_x, np.array([profile.top]), np.array([(1 - share) * profile.rim]))[0]
         contrast[k] = photo.contrast(arc[arc[:, 2] > 0.3 * profile.rim])
-    best = int(contrast.argmax())
-    return float(profile.rim * (WALLS[best] if contrast[best] > EDGE_CONTRAST else WALL))
+    return contrast
 
 
 def fill_level(rgb: UInt8[np.ndarray, "s s 3"], profile: Profile, view: View, wall: float, default_fill: float) -> float:

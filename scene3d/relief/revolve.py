@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 from scene3d.relief.fields import Field2D, Outline
 from scene3d.relief.handles import find_handles
 from scene3d.relief.morphology import signed_distance
-from scene3d.relief.opening import fill_level, wall_thickness
+from scene3d.relief.opening import fill_level, rim_evidence, wall_thickness
 from scene3d.relief.profile import ANGLES, Profile, circles
 from scene3d.relief.view import View
 from scene3d.relief.volume import Shape, Solid, Twin, rigid_twin
@@ -38,11 +38,13 @@ MIN_RADIUS = 0.012
 PROFILE_IOU = 0.965
 """A true solid of revolution seen from the assumed elevation reaches .97 and more; then no other elevation is tried."""
 ELEVATION_FACTORS = (1.0, 0.8, 1.25, 0.6, 1.6, 0.4, 0.2)
-CONTAINER_FACTORS = (1.0, 0.95, 1.05, 0.9, 1.1, 0.8, 1.2, 1.35, 0.6, 0.4, 0.2)
+CONTAINER_FACTORS = (1.0, 0.95, 1.05, 0.9, 1.1, 1.15, 0.8, 1.2, 1.35, 0.6, 0.4, 0.2)
 """Finer for cups, where the opening has to lie where the photo shows it."""
 RIM_SHARE, RIM_WEIGHT, NO_RIM = 0.92, 0.3, 0.6
 """A cup is about as wide at its rim as anywhere; at a wrong elevation the largest rim that fits is narrower. With less than
 the last share the mask is not that of an upright cup (its core has steps)."""
+EDGE_WEIGHT = 0.02
+"""Silhouette agreement that a near rim on a real edge of the photo is worth: masks differ by less between elevations."""
 
 
 def find_profile(
@@ -185,11 +187,18 @@ def silhouette(profile: Profile, view: View) -> Bool[np.ndarray, "s s"]:
 
 
 def _best_elevation(
-    outline: Outline, core: Bool[np.ndarray, "s s"], axis_u: float, view: View, round_ends: bool, container: bool
+    outline: Outline,
+    core: Bool[np.ndarray, "s s"],
+    axis_u: float,
+    view: View,
+    rgb: UInt8[np.ndarray, "s s 3"],
+    round_ends: bool,
+    container: bool,
 ) -> tuple[Profile, View] | None:
     """The profile at the given elevation, or, where no solid of revolution looks like the mask from there, at a nearby one.
 
-    Elevations without depth are guesses, and a rim's ellipse is a good protractor: minor over major axis is its sine.
+    Elevations without depth are guesses, and a rim's ellipse is a good protractor: minor over major axis is its sine. A cup's
+    silhouette ends at the rim's far side; where the near side is, only the photo tells.
     """
     if core.sum() < CORE * outline.mask.sum():
         return None
@@ -203,10 +212,11 @@ def _best_elevation(
         seen = silhouette(profile, other)
         iou = float((seen & core).sum() / (seen | core).sum())
         narrow = max(0.0, RIM_SHARE - profile.rim / profile.radii.max()) if container else 0.0
-        score = iou - ELEVATION_WEIGHT * abs(np.log(factor)) - RIM_WEIGHT * narrow
+        edge = rim_evidence(rgb, profile, other) if container else 1.0
+        score = EDGE_WEIGHT * edge + iou - ELEVATION_WEIGHT * abs(np.log(factor)) - RIM_WEIGHT * narrow
         if score > best_score and iou > MIN_PROFILE_IOU and narrow < RIM_SHARE - NO_RIM:
             best, best_score = (profile, other), score
-        if factor == 1.0 and iou > PROFILE_IOU and narrow == 0:
+        if factor == 1.0 and iou > PROFILE_IOU and narrow == 0 and edge == 1:
             break
     return best
 
@@ -240,7 +250,7 @@ def revolve(
     None when the mask has no upright axis.
     """
     core, axis_u = symmetric_core(outline)
-    found = _best_elevation(outline, core, axis_u, view, round_ends, container)
+    found = _best_elevation(outline, core, axis_u, view, rgb, round_ends, container)
     if found is None:
         return None
     profile, view = found
