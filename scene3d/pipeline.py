@@ -223,7 +223,7 @@ def _timings(run: RunFolder, flat: DeocclusionStages, scene: Scene, config: Conf
         "objects": two_d.completer,
         "background": flat.background.value.method,
         "ground": scene.gravity_source,
-        "lift": config.lifter,
+        "lift": f"{config.lifter}, summed over objects",
         "place": "gated refinement",
         "environment": "floor and backdrop",
     }

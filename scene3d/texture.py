@@ -85,10 +85,10 @@ def _shown(
     return (facing > FRONT_FACING) & (behind < tolerance), (facing > 0.1) & (behind < 2 * tolerance)
 
 
-def _nearest_around(surface: Field2D) -> Field2D:
-    """The surface's heights, spread by ``NEAR_PX`` over what lies behind and continued outside."""
+def _nearest_around(surface: Field2D, radius: int = NEAR_PX) -> Field2D:
+    """The surface's heights, spread by ``radius`` px over what lies behind and continued outside."""
     full = fill_outwards(surface.values, np.isfinite(surface.values))
-    return surface.with_values(ndi.maximum_filter(full, 2 * NEAR_PX + 1))
+    return surface.with_values(ndi.maximum_filter(full, 2 * radius + 1))
 
 
 def clean_photo(
@@ -119,6 +119,10 @@ def clean_photo(
     return clean, levels
 
 
+TWIN_BLEND = 0.03
+"""Doubt (work units) over which a point's colour fades into that of its symmetric twin: no seam where both are as good."""
+
+
 class _Continuation:
     """Colour of any surface point: the photo at the point, at its symmetric twin, or folded inward and blurred (notes 4.1.7)."""
 
@@ -132,7 +136,7 @@ class _Continuation:
     ) -> None:
         self._levels, self._view, self._twins = photo[1], view, twins
         self._surface = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
-        self._around = _nearest_around(surface)
+        self._around = _nearest_around(surface, 3 * NEAR_PX)  # an occluder's edge is soft in the photo
         self._distance, self._px_per_unit = outline.distance, outline.side_px
         grid = outline.grid
         distance = outline.distance.at(grid.uv).reshape(grid.values.shape)
@@ -144,12 +148,21 @@ class _Continuation:
 
     def __call__(self, points: Float64[np.ndarray, "n 3"], normals: Float64[np.ndarray, "n 3"]) -> Float64[np.ndarray, "n 3"]:
         """sRGB in [0, 1] of work points with outward normals."""
-        uv, behind, doubt = self._look(points, normals)
-        for twin in self._twins:
-            other_uv, other, other_doubt = self._look(*twin(points, normals))
-            better = (other_doubt < doubt - 0.01) & (self._distance.at(other_uv) > -0.02)
-            uv = np.where(better[:, None], other_uv, uv)
-            behind, doubt = np.where(better, other, behind), np.where(better, other_doubt, doubt)
+        looks = [self._look(points, normals)]
+        looks += [self._look(*twin(points, normals)) for twin in self._twins]
+        doubts = np.stack([doubt for _, _, doubt in looks])
+        for k, (uv, _, _) in enumerate(looks[1:], 1):
+            doubts[k] += np.where(self._distance.at(uv) > -0.02, 0.01, np.inf)  # a tie goes to the point's own pixel
+        share = np.exp((doubts.min(axis=0) - doubts) / TWIN_BLEND)
+        share /= share.sum(axis=0)
+        out = np.zeros((len(points), 3))
+        for weight, (uv, behind, _) in zip(share, looks, strict=True):
+            used = weight > 1e-3
+            out[used] += weight[used, None] * self._folded(uv[used], behind[used])
+        return out / np.maximum(np.where(share > 1e-3, share, 0).sum(axis=0), 1e-6)[:, None]
+
+    def _folded(self, uv: Float64[np.ndarray, "n 2"], behind: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n 3"]:
+        """Colours of pixels, moved inward and blurred by how far the points lie behind what is seen there."""
         move = np.minimum(0.9 * behind, 0.75 * self._local.at(uv)) * self._px_per_unit
         uv = uv + np.stack([f.at(uv) for f in self._inward], axis=1) * move[:, None]
         level = np.clip(behind / FULL_BLUR_DEPTH, 0, 1) * (len(self._levels) - 1) * 0.8

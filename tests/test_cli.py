@@ -115,11 +115,11 @@ def test_doctor_names_what_the_main_job_needs(capsys: pytest.CaptureFixture[str]
 
 
 def test_doctor_finds_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr("viewers.doctor._version", lambda name: None if name == "xatlas" else "1.0")
+    monkeypatch.setattr("viewers.doctor._version", lambda name: None if name == "tyro" else "1.0")
     assert main(["doctor"]) == 2
     error = capsys.readouterr().err
     assert "The main job can't run here" in error
-    assert "pip install xatlas" in error
+    assert "pip install tyro" in error
 
 
 BAD = {
