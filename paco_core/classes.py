@@ -20,7 +20,7 @@ class Traits:
     ``flat``: lies on something horizontal; ``round flat``: the same with a circular outline."""
     symmetry: frozenset[SymmetryKind] = MIRROR
     """Vertical symmetries to look for when depth is given: the C2 axis gave chairs, sofas and animals a second front
-    (lifting notes 4.3), so it is only allowed where fronts and backs look alike."""
+    (docs/method.md), so it is only allowed where fronts and backs look alike."""
     thickness: float = 0.0
     """Flat things: thickness over the longer side."""
     rim: float = 0.0

@@ -13,7 +13,7 @@ FOOT_BAND = 0.12
 """The lowest share of a mask's height that counts as its foot: feet, wheels and bottom edges, but no seat or handlebar."""
 
 TOUCH_FRACTION = 0.006
-"""Masks drawn by people leave gaps: things touch within this share of the image diagonal (`notes`: 0.6 %, at least 2 px)."""
+"""Masks drawn by people leave gaps: things touch within this share of the image diagonal, and at least 2 px (docs/method.md)."""
 
 CARRIED_SHARE = 0.5
 """At least half of a foot's columns must stand over the carrier."""

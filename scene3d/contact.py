@@ -1,4 +1,4 @@
-"""What every object rests on, and the moves that bring it there (`notes` b.10).
+"""What every object rests on, and the moves that bring it there (docs/method.md).
 
 Heights are measured above the floor along gravity, in the depth map's unit, with the camera at ``ground.camera_height``.
 """

@@ -1,4 +1,4 @@
-"""Gravity and the floor from depth: the plane under everything (`notes` b.3: RANSAC, least-squares refit, sanity gates)."""
+"""Gravity and the floor from depth: the plane under everything (docs/method.md: RANSAC, least-squares refit, sanity gates)."""
 
 import logging
 from dataclasses import dataclass

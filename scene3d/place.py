@@ -1,7 +1,7 @@
 """Meshes into the scene: every refinement is tried, measured against the photo, and kept only if it explains it better.
 
 The order of the steps follows the frames: crop-camera correction and same-pixel depth (Gen3DSR), gravity, silhouette
-(don't-care regions from the occlusion order, amodal start; `notes` b.4–b.8), contact along the viewing ray (b.10).
+(don't-care regions from the occlusion order, amodal start; docs/method.md), contact along the viewing ray.
 """
 
 import logging

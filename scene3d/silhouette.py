@@ -1,4 +1,4 @@
-"""What the photo says about one object's outline and depth, and how well a posed mesh agrees (`notes` b.4, b.5).
+"""What the photo says about one object's outline and depth, and how well a posed mesh agrees (docs/method.md).
 
 The outline is tri-state: pixels that must be covered, pixels that must not, and pixels where an occluder hides the answer.
 """

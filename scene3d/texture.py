@@ -15,9 +15,9 @@ from scene3d.relief.volume import Twin
 from scene3d.types import TexturedMesh
 
 BLURS = (0.012, 0.03, 0.07)
-"""Blurs of the photo for what lies ever deeper behind the visible surface, shares of the silhouette's side (notes 4.1.7)."""
+"""Blurs of the photo for what lies ever deeper behind the visible surface, shares of the silhouette's side (docs/method.md)."""
 FULL_BLUR_DEPTH = 0.10
-"""At this depth behind the visible surface (work units) the blurriest level is nearly reached (notes 4.1.7)."""
+"""At this depth behind the visible surface (work units) the blurriest level is nearly reached (docs/method.md)."""
 EDGE_PX = 1.5
 """The mask's edge pixels mix object and background; this much (or 0.4 % of the side, if more) is replaced from inside."""
 BUFFER_PX = 320
@@ -124,7 +124,7 @@ TWIN_BLEND = 0.03
 
 
 class _Continuation:
-    """Colour of any surface point: the photo at the point, at its symmetric twin, or folded inward and blurred (notes 4.1.7)."""
+    """Colour of any surface point: the photo at the point, at its symmetric twin, or folded inward, blurred (docs/method.md)."""
 
     def __init__(
         self,

@@ -20,11 +20,11 @@ PAD = 8
 FINE_PX = 420
 """The signed distance is kept at up to this many samples along the silhouette: finer than any volume we sample."""
 THREAD = 0.005
-"""Stems and spokes are made this thick (radius, work units), so that the finest cells do not miss them (notes 4.3 d)."""
+"""Stems and spokes are made this thick (radius, work units), so that the finest cells do not miss them (docs/method.md)."""
 CUT_SHARE = 0.5
 """A truncated mask's side is a cut when more than this share of it is one straight line (the crop may tilt it by 7 degrees)."""
 ISLAND = 0.01
-"""Islands smaller than this share of the largest one are noise of the mask (lifting notes 4.1.1)."""
+"""Islands smaller than this share of the largest one are noise of the mask (docs/method.md)."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,10 @@ def _threads(mask: np.ndarray, side: float) -> np.ndarray:
 
 
 def thickness(inside: Bool[np.ndarray, "h w"], cell: float, floor: float = 0.012) -> Float64[np.ndarray, "h w"]:
-    """Half thickness of a plausible round body, work units; 0 outside (lifting notes 4.1.2).
+    """Half thickness of a plausible round body, work units; 0 outside (docs/method.md).
 
     The mean of h² from Poisson inflation (∇²u = -2.6, h = √u) and from the union of maximal medial balls:
-    the best of the depth-free variants measured (notes 4.2). ``floor`` keeps thin parts alive.
+    the best of the depth-free variants measured (docs/method.md). ``floor`` keeps thin parts alive.
     """
     square = 0.5 * poisson(inside, 2.6) + 0.5 * medial_balls(inside)
     half = np.sqrt(np.where(inside, ndi.gaussian_filter(square, 1.0), 0)) * cell

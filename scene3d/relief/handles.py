@@ -11,7 +11,7 @@ from scene3d.relief.morphology import dilate, erode, islands
 from scene3d.relief.view import View
 
 PART = 0.004
-"""Left-over parts smaller than this share of the silhouette are noise of the mask (lifting notes 4.1.5)."""
+"""Left-over parts smaller than this share of the silhouette are noise of the mask (docs/method.md)."""
 FIT = 0.012
 """A body's outline is good to about this (work units); what is closer to it is no part."""
 OVERLAP = 0.04

@@ -15,9 +15,9 @@ from scene3d.relief.view import View
 from scene3d.relief.volume import Shape, Solid, rigid_twin
 
 BACK = 1.2
-"""Back bulge over the inflated half thickness: best of 1.0 … 1.4 (lifting notes 4.2)."""
+"""Back bulge over the inflated half thickness: best of 1.0 … 1.4 (docs/method.md)."""
 MAX_RANGE = 1.6
-"""Visible depths of one object span less than this many silhouette sides; everyday objects 0.3 … 0.5 (notes 4.2)."""
+"""Visible depths of one object span less than this many silhouette sides; everyday objects 0.3 … 0.5 (docs/method.md)."""
 SHELL = 0.025
 """What is seen has at least this thickness (work units), even where its symmetric image is not possible."""
 MIN_HALF = 0.02
@@ -156,7 +156,7 @@ def front_cone(outline: Outline, view: View, front: Field2D) -> Solid:
 def symmetric_solid(outline: Outline, view: View, relief: Relief, symmetry: Symmetry) -> Solid:
     """Visible cone, closed behind by the mean of the inflated back and of the visible cone's symmetric image.
 
-    The half-and-half blend measured better than either alone (lifting notes 4.1.4 and 4.2).
+    The half-and-half blend measured better than either alone (docs/method.md).
     """
     cone = front_cone(outline, view, relief.front)
     slope, front_slope = steepness(relief.back, outline), steepness(relief.front, outline)

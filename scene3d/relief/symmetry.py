@@ -1,4 +1,4 @@
-"""Symmetries of an upright object that agree with the visible surface (lifting notes 4.1.4)."""
+"""Symmetries of an upright object that agree with the visible surface (docs/method.md)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
