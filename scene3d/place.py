@@ -224,13 +224,15 @@ def _touch(draft: _Draft, support: float, ground: Ground, metric: bool, config: 
     before = draft.fit.energy + gap_cost
     options = []
     along = contact.moved_along_ray(draft.pose, base, support, ground)
-    if along is not None and (not metric or contact.RAY_LIMITS[0] <= along[1] <= contact.RAY_LIMITS[1]):
+    low, high = contact.RAY_LIMITS if metric else contact.GUESSED_LIMITS
+    if along is not None and low <= along[1] <= high:
         options.append(("contact along the ray", along[0]))
     if metric:
         options.append(("contact by a vertical shift", contact.moved_vertically(draft.pose, base, support, ground)))
     fits = [(fit_of(draft.target, draft.mesh, pose), name, pose) for name, pose in options]
-    if not fits:
+    if not fits:  # it hangs above the camera's height, or touching would contradict the depth
         draft.steps.append(PlacementStep("contact", False, before, before))
+        draft.resting = Resting("background", None, base)
         return
     fit, name, pose = min(fits, key=lambda f: f[0].energy)
     kept = fit.energy < before or not metric  # without depth, contact is the only evidence of distance there is

@@ -72,6 +72,17 @@ def test_a_hidden_foot_puts_an_object_behind_its_occluder():
     assert np.median(z[behind]) > np.median(z[front])
 
 
+def test_what_hangs_above_the_horizon_is_about_where_the_others_are_and_does_not_tilt_the_camera():
+    lamp = np.zeros(HW, bool)
+    lamp[5:40, 180:220] = True
+    boxes = (upright_box(12, 2.0, left=-0.6), upright_box(12, 2.4, left=0.4))
+    scene = segmentation(("box", boxes[0]), ("box", boxes[1]), ("lamp", lamp))
+    z = GeometricDepth().estimate(PHOTO, scene, CAMERA).z
+    assert 1.5 < np.median(z[lamp]) < 3.0
+    alone = GeometricDepth().estimate(PHOTO, segmentation(("box", boxes[0]), ("box", boxes[1])), CAMERA).z
+    assert np.allclose(np.median(z[boxes[0]]), np.median(alone[boxes[0]]))
+
+
 @pytest.mark.parametrize("pitch", [-80, 91])
 def test_a_pitch_that_sees_no_floor_is_refused(pitch):
     with pytest.raises(BadInput, match="pitch-deg"):

@@ -150,6 +150,13 @@ def test_a_box_on_a_shelf_that_is_no_object_stays_where_its_depth_says():
     assert world_vertices(box)[:, 1].min() == pytest.approx(1.1, abs=0.03)
 
 
+def test_without_metric_depth_a_lamp_on_the_ceiling_hangs():
+    deocclusion, truth = stage(SCENE[0], ((0.3, 0.3, 0.3), (0.2, 1.3, -3.2), 0), kind="relative")
+    box, lamp = put(deocclusion, truth)[0]
+    assert (box.support, lamp.support) == ("floor", "background")
+    assert 2.0 < -lamp.world_from_object.translation[2] / (2.0 / 1.5) < 4.5
+
+
 def test_without_metric_depth_contact_alone_gives_the_distance():
     deocclusion, truth = stage(SCENE[0], SCENE[2], kind="relative")
     wrong = DepthMap(deocclusion.depth.z * np.float32(1.3), deocclusion.depth.valid, "relative", "wrong")

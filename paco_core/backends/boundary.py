@@ -21,7 +21,7 @@ DEPTH_SCALE = 0.05
 """A depth step of 5 % of the depth is as clear as a cue gets; noise of monocular depth is 1–2 %."""
 WEIGHT_METRIC, WEIGHT_RELATIVE, WEIGHT_CONVEX, WEIGHT_CARRIED = 3.0, 0.7, 1.5, 2.0
 """Measured depth beats convexity; the geometric depth is itself a guess from the same masks, and convexity alone is right for
-four of five occluding pairs of COCOA (`docs/evaluation.md` when there; SSSD-style count on five images)."""
+four of five occluding pairs of the five COCOA photos that come with SSSD's repository."""
 UNDECIDED = 0.15
 """Below this logit the area decides."""
 

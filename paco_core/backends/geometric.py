@@ -48,7 +48,7 @@ class GeometricDepth:
         rays = pixel_rays(camera)
         up = up_of_pitch(pitch)
         floor = _floor_depth(rays, up)
-        standing = _object_depths(segmentation, camera, up, floor, feet)
+        standing = _object_depths(segmentation, camera, up, feet)
         far = FAR_FACTOR * max([*standing.values(), 1.0])
         z = np.minimum(floor, far)
         for i, mask in zip(segmentation.ids, segmentation.masks, strict=True):
@@ -67,8 +67,8 @@ class GeometricDepth:
             return float(np.median(round_ones)), "ellipse of a round object"
         on_table = np.mean([is_a(n, TABLE_TOP) for n in segmentation.names]) > 0.5
         guess = PITCH_TABLE_DEG if on_table else PITCH_ROOM_DEG
-        highest = min((f.v for f in feet.values()), default=float(camera.height))
-        needed = MIN_BELOW_HORIZON_DEG - math.degrees(math.atan((highest - camera.cy) / camera.fy))
+        typical = float(np.median([f.v for f in feet.values()])) if feet else float(camera.height)
+        needed = MIN_BELOW_HORIZON_DEG - math.degrees(math.atan((typical - camera.cy) / camera.fy))
         return max(guess, needed), "table-top names" if on_table else "default"
 
 
@@ -117,12 +117,14 @@ def _object_depths(
     segmentation: Segmentation,
     camera: Camera,
     up: Float[np.ndarray, "3"],
-    floor: Float[np.ndarray, "h w"],
     feet: dict[int, Foot],
 ) -> dict[int, float]:
     """z-depth at each object's foot: from the floor where the foot is seen, else bounded by its occluder or carrier."""
     carriers = find_carriers(segmentation, feet)
-    seen = {i: _floor_at(floor, camera, up, f) for i, f in feet.items()}
+    seen = {i: _floor_at(camera, up, f) for i, f in feet.items()}
+    standing = [z for z in seen.values() if z is not None]
+    elsewhere = float(np.median(standing)) if standing else 1 / math.sin(math.radians(MIN_BELOW_HORIZON_DEG))
+    seen = {i: elsewhere if z is None else z for i, z in seen.items()}  # what hangs is about where the others are
     depths: dict[int, float] = {}
 
     def resolve(i: int, pending: frozenset[int]) -> float:
@@ -144,10 +146,11 @@ def _object_depths(
     return depths
 
 
-def _floor_at(floor: Float[np.ndarray, "h w"], camera: Camera, up: Float[np.ndarray, "3"], foot: Foot) -> float:
+def _floor_at(camera: Camera, up: Float[np.ndarray, "3"], foot: Foot) -> float | None:
+    """z-depth at which the foot's ray meets the floor; None at and above the horizon: the thing hangs or is on a wall."""
     ray = _foot_ray(camera, foot)
-    below_horizon = math.sin(math.radians(MIN_BELOW_HORIZON_DEG)) * float(np.linalg.norm(ray))
-    return 1.0 / max(-float(ray @ up), below_horizon)
+    down = -float(ray @ up)
+    return 1.0 / down if down > math.sin(math.radians(MIN_BELOW_HORIZON_DEG)) * float(np.linalg.norm(ray)) else None
 
 
 def _foot_ray(camera: Camera, foot: Foot) -> Float[np.ndarray, "3"]:
