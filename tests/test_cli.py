@@ -13,6 +13,9 @@ import pytest
 from PIL import Image
 
 import viewers.commands.version
+from paco_core.errors import ObjectFailed
+from scene3d.backends.relief import ReliefLifter
+from scene3d.types import LiftInput
 from viewers.cli import COMMANDS, main
 from viewers.progressline import ProgressLine
 
@@ -182,6 +185,20 @@ def test_an_interrupted_run_goes_on_from_its_finished_stages(inputs: Path):
     assert "segmentation: from the run folder" in (inputs / "run/log.txt").read_text()
     assert (inputs / "run/scene.glb").exists()
     assert "run/scene.glb" in again.stdout
+
+
+def test_a_run_with_fallbacks_lists_them_and_says_so_by_its_exit_code(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def failing(self: ReliefLifter, obj: LiftInput, *, seed: int = 0) -> None:
+        raise ObjectFailed("too odd a shape")
+
+    monkeypatch.chdir(inputs)
+    monkeypatch.setattr(ReliefLifter, "lift", failing)
+    assert main(["reconstruct", "photo.png", "--masks", "masks.png", "--out", "run"]) == 3
+    text = capsys.readouterr().out
+    assert "at a fallback" in text and text.count("too odd a shape") == 2
+    assert (inputs / "run/scene.glb").exists()
 
 
 def test_a_mistake_of_the_program_is_a_sentence_and_a_log(
