@@ -1,15 +1,17 @@
 """The 2D half as a diagram in code: a photo and its masks become complete objects over a completed background."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from paco_core.background import BackgroundConfig, fill_background
 from paco_core.camera import estimate_camera
 from paco_core.complete import CompletionConfig, complete
 from paco_core.depth import estimate_depth
+from paco_core.depthfile import resize_depth
 from paco_core.occlusion import find_occlusions
+from paco_core.photo import limit_size
 from paco_core.progress import Progress, silent
 from paco_core.registry import BACKENDS
-from paco_core.segment import SegmentationConfig, segment
+from paco_core.segment import SegmentationConfig, resize_masks, segment
 from paco_core.store import RunFolder, StageResult
 from paco_core.types import (
     Background,
@@ -48,6 +50,8 @@ class DeocclusionConfig:
     order: str = "boundary"
     completer: str = "classical"
     background: str = "exemplar"
+    max_side_px: int = 2048
+    """Larger photos are worked on at this size: textures of objects have at most 1024 px, and time grows with the pixels."""
     segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
     completion: CompletionConfig = field(default_factory=CompletionConfig)
     filling: BackgroundConfig = field(default_factory=BackgroundConfig)
@@ -66,11 +70,33 @@ class DeocclusionStages:
     deocclusion: Deocclusion
 
 
+def shrink(inputs: Inputs, max_side_px: int) -> Inputs:
+    """The same inputs at no more than ``max_side_px`` on the photo's longer side.
+
+    Masks and depth of another size than the photo stay as they are: the stages that read them say what is wrong.
+    """
+    hw = inputs.photo.hw
+    photo, factor = limit_size(inputs.photo, max_side_px)
+    fitting = inputs.segmentation.masks.shape[1:] == hw and (inputs.depth is None or inputs.depth.z.shape == hw)
+    if factor == 1 or not fitting:
+        return inputs
+    x, y = photo.hw[1] / hw[1], photo.hw[0] / hw[0]
+    c = inputs.camera
+    return replace(
+        inputs,
+        photo=photo,
+        segmentation=resize_masks(inputs.segmentation, photo.hw),
+        camera=c and Camera(c.fx * x, c.fy * y, c.cx * x, c.cy * y, photo.hw[1], photo.hw[0], c.source),
+        depth=inputs.depth and resize_depth(inputs.depth, photo.hw),
+    )
+
+
 def deocclude(
     inputs: Inputs, run: RunFolder, config: DeocclusionConfig, *, seed: int = 0, progress: Progress = silent
 ) -> DeocclusionStages:
     """Photo → masks → camera, depth → order and layers → complete objects → background; each stage resumable."""
-    photo, total = inputs.photo, 6
+    inputs, total = shrink(inputs, config.max_side_px), 6
+    photo = inputs.photo
     estimator = BACKENDS.create("depth", config.depth, **({"pitch_deg": inputs.pitch_deg} if config.depth == "geometric" else {}))
     predictor, completer = BACKENDS.create("order", config.order), BACKENDS.create("completer", config.completer)
     filler = BACKENDS.create("background", config.background)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 import viewers.commands.version
-from paco_core.errors import ObjectFailed
+from paco_core.errors import BadInput, ObjectFailed
 from scene3d.backends.relief import ReliefLifter
 from scene3d.types import LiftInput
 from viewers.cli import COMMANDS, main
@@ -185,6 +186,17 @@ def test_an_interrupted_run_goes_on_from_its_finished_stages(inputs: Path):
     assert "segmentation: from the run folder" in (inputs / "run/log.txt").read_text()
     assert (inputs / "run/scene.glb").exists()
     assert "run/scene.glb" in again.stdout
+
+
+def test_names_may_be_a_list_of_words_or_a_file(inputs: Path):
+    from viewers.commands.reconstruct import Options, read_inputs
+
+    options = Options(inputs / "photo.png", inputs / "masks.png", inputs / "run", names="red box, crate")
+    assert read_inputs(options).segmentation.names == ("red box", "crate")
+    (inputs / "names.json").write_text('{"1": "vase", "2": "cup"}')
+    assert read_inputs(replace(options, names=str(inputs / "names.json"))).segmentation.names == ("vase", "cup")
+    with pytest.raises(BadInput, match="gone.json"):
+        read_inputs(replace(options, names="gone.json"))
 
 
 def test_a_run_with_fallbacks_lists_them_and_says_so_by_its_exit_code(

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage as ndi
 
+from paco_core.camera import pixel_rays
 from paco_core.errors import BadInput, ObjectFailed
+from paco_core.pipeline import shrink
 from paco_core.store import RunFolder
 from paco_core.types import DepthMap, Segmentation
 from scene3d.backends.relief import ReliefLifter
@@ -131,6 +133,15 @@ def test_relative_depth_gives_a_scene_that_says_that_its_scale_is_a_guess(room, 
     _, scene = build(inputs_of(room, depth=depth), RunFolder(tmp_path / "run"))
     assert not scene.metric
     assert all(o.world_from_object.translation[1] > -0.05 for o in scene.objects)
+
+
+def test_a_large_photo_is_worked_on_at_a_bounded_size_with_everything_that_belongs_to_it(room):
+    small = shrink(inputs_of(room), 128)
+    assert small.photo.hw == small.segmentation.masks.shape[1:] == small.depth.z.shape == (96, 128)
+    assert small.photo.sha256 == room.photo.sha256
+    before, after = pixel_rays(room.camera), pixel_rays(small.camera)
+    assert np.allclose(after[0, 0], before[:2, :2].mean(axis=(0, 1))), "the camera looks where it looked"
+    assert shrink(inputs_of(room), 256) == inputs_of(room)
 
 
 def test_masks_of_another_size_are_refused_before_anything_is_computed(room, tmp_path):

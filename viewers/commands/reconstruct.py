@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tyro.conf import Positional
 
 from paco_core.depthfile import load_depth
 from paco_core.maskfile import load_masks
+from paco_core.masknames import split_names
 from paco_core.photo import load_photo
 from paco_core.progress import Progress
 from scene3d.pipeline import Inputs
@@ -25,8 +26,8 @@ class Options:
     """The objects' visible parts: one label PNG (0 is background), or a folder with one PNG per object."""
     out: Path
     """The run folder: a new or empty one, or that of an earlier run."""
-    names: Path | None = None
-    """The objects' names, JSON or text; without it: JSON beside the masks, the masks' file names, or "object 1"."""
+    names: str | None = None
+    """The objects' names: a JSON or text file, or cup,saucer; without it: JSON beside the masks, their file names, or numbers."""
     depth: Path | None = None
     """Depth along the optical axis: NPY, NPZ, TIFF (metres) or 16-bit PNG (millimetres); without it, it is estimated."""
     depth_unit_m: float | None = None
@@ -54,8 +55,17 @@ def run(options: Options, progress: Progress) -> Outcome:
 def read_inputs(options: Options) -> Inputs:
     """All files that the options name, checked."""
     photo = load_photo(options.photo)
-    segmentation = load_masks(options.masks, photo.hw, names_path=options.names)
+    segmentation = load_masks(options.masks, photo.hw, **_names(options.names))
     depth = None
     if options.depth is not None:
         depth = load_depth(options.depth, photo.hw, unit_m=options.depth_unit_m, kind=options.depth_kind)
     return Inputs(photo, segmentation, None, depth, options.fov_deg, options.pitch_deg, options.order)
+
+
+def _names(given: str | None) -> dict[str, Any]:
+    """A file where there is one (or where it must be meant), else a list of words."""
+    if given is None:
+        return {}
+    file = Path(given)
+    is_file = file.is_file() or file.suffix.lower() in (".json", ".txt")
+    return {"names_path": file} if is_file else {"names": split_names(given)}
