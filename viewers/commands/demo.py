@@ -1,6 +1,6 @@
 """``paco demo``: the photos that come with the package, one run folder each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -32,10 +32,17 @@ def run(options: Options, progress: Progress) -> Outcome:
     """Reconstruct, and say where the results are."""
     settings = config(options.preset, options.seed)
     names = DEMO_NAMES if options.name == "both" else (options.name,)
-    return summary([reconstruct_into(options.out / name, partial(read_inputs, name), settings, progress) for name in names])
+    told = summary([reconstruct_into(options.out / name, partial(read_inputs, name), settings, progress) for name in names])
+    return replace(told, text="\n\n".join([told.text, *map(_credit, names)]))
 
 
 def read_inputs(name: str) -> Inputs:
     """Photo, masks and what else is published with a demo photo."""
     demo = load_demo(name)
     return Inputs(demo.photo, demo.segmentation, demo.camera, demo.depth)
+
+
+def _credit(name: str) -> str:
+    """Whose photo it is."""
+    demo = load_demo(name)
+    return f"{name}: {demo.attribution}. Licence: {demo.licence}."
