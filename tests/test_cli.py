@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -166,7 +167,14 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
 
 def test_an_interrupted_run_goes_on_from_its_finished_stages(inputs: Path):
     words = ["reconstruct", "photo.png", "--masks", "masks.png", "--out", "run"]
-    process = subprocess.Popen([*PACO, *words], cwd=inputs, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*PACO, *words],
+        cwd=inputs,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        # a test run that a script put into the background hands down an ignored Ctrl-C
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     finished = inputs / "run/stages/segmentation.npz"
     end = time.monotonic() + 60
     while not finished.exists():
