@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,9 @@ def window(screen: dict[str, str], scene: Scene, tmp_path: Path) -> Iterator[Cal
         return subprocess.run(command, env=screen, check=True, capture_output=True, text=True).stdout
 
     save_scene(scene, tmp_path / "run")
-    process = subprocess.Popen([sys.executable, "-m", "viewers.cli", "view", str(tmp_path / "run")], env=screen)
+    command = [sys.executable, "-m", "viewers.cli", "view", str(tmp_path / "run")]
+    ctrl_c_works = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # whatever the suite's own parent does with it
+    process = subprocess.Popen(command, env=screen, preexec_fn=ctrl_c_works)
     try:
         wait_for(lambda: process.poll() is None and len(colours(screenshot(on_screen, tmp_path))) > 4)
         yield on_screen
