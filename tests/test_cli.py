@@ -197,9 +197,9 @@ def test_an_interrupted_run_goes_on_from_its_finished_stages(inputs: Path):
 
 
 def test_names_may_be_a_list_of_words_or_a_file(inputs: Path):
-    from viewers.commands.reconstruct import Options, read_inputs
+    from viewers.inputs import InputOptions, read_inputs
 
-    options = Options(inputs / "photo.png", inputs / "masks.png", inputs / "run", names="red box, crate")
+    options = InputOptions(inputs / "photo.png", inputs / "masks.png", names="red box, crate")
     assert read_inputs(options).segmentation.names == ("red box", "crate")
     (inputs / "names.json").write_text('{"1": "vase", "2": "cup"}')
     assert read_inputs(replace(options, names=str(inputs / "names.json"))).segmentation.names == ("vase", "cup")
