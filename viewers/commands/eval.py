@@ -1,33 +1,53 @@
-"""``paco eval``: figures of quality on scenes whose truth is known."""
+"""``paco eval``: figures of quality on scenes whose truth is known, and on photos whose truth is not."""
 
 import csv
 import dataclasses
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, subcommand
 
 from paco_core.errors import BadInput
 from paco_core.files import write_atomic
 from paco_core.progress import Progress
-from scene3d.evaluation.rooms import evaluate_rooms, failed_gates, table
-from scene3d.evaluation.scene_metrics import SceneScore
+from scene3d.evaluation import photos, rooms
+from scene3d.evaluation.photo_scenes import choose, find_scenes
+from scene3d.evaluation.photo_sheets import photo_row, write_sheets
+from scene3d.pipeline import Config
 from viewers.commands import Outcome
 from viewers.job import config
 
 
 @dataclass(frozen=True)
-class Options:
-    """Reconstruct scenes whose truth is known and print how far off the results are."""
+class Rooms:
+    """Procedural rooms with true depth, camera and visible masks."""
 
-    what: Positional[Literal["rooms"]] = "rooms"
-    """``rooms``: procedural rooms with true depth, camera and visible masks."""
     count: int = 20
     """How many scenes; seeds 0, 1, 2 …"""
     csv: Path | None = None
     """A file for one line per object."""
+
+
+@dataclass(frozen=True)
+class Photos:
+    """A folder of photos with masks: what is lost, what falls back, and contact sheets to look at."""
+
+    folder: Positional[Path]
+    """One subfolder a photo, with its masks (docs/evaluation.md says how)."""
+    out: Path = Path("runs/photos")
+    """Where the run folders, table.md, photos.csv and the sheets go; the same command again goes on."""
+    only: Path | None = None
+    """A text file with the names of the scenes to run, one a line."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure the methods."""
+
+    what: Annotated[Rooms, subcommand("rooms")] | Annotated[Photos, subcommand("photos")]
     preset: str | None = None
     """Name of a preset, or a YAML file with settings of the stages."""
     seed: int = 0
@@ -36,21 +56,54 @@ class Options:
 
 def run(options: Options, progress: Progress) -> Outcome:
     """Evaluate; exit code 0 also when a gate is missed: the text says which."""
+    settings = config(options.preset, options.seed)
+    match options.what:
+        case Rooms():
+            return _rooms(options.what, settings, progress)
+        case Photos():
+            return _photos(options.what, settings, progress)
+
+
+def _rooms(options: Rooms, settings: Config, progress: Progress) -> Outcome:
     if options.count < 1:
         raise BadInput(f"--count {options.count} leaves nothing to evaluate: ask for at least 1.")
-    settings = config(options.preset, options.seed)
-    scores = evaluate_rooms(range(options.count), settings, progress=progress)
+    scores = rooms.evaluate_rooms(range(options.count), settings, progress=progress)
     if options.csv is not None:
-        _write_csv(options.csv, scores)
-    missed = failed_gates(scores)
+        _write_csv(
+            options.csv,
+            [{"scene": s.name, "floor_tilt_deg": s.floor_tilt_deg, **dataclasses.asdict(o)} for s in scores for o in s.objects],
+        )
+    return _verdict(rooms.table(scores, f"{options.count} rooms, {settings.lifter}"), rooms.failed_gates(scores))
+
+
+def _photos(options: Photos, settings: Config, progress: Progress) -> Outcome:
+    scenes = choose(find_scenes(options.folder), options.only)
+    options.out.mkdir(parents=True, exist_ok=True)
+    scores, rows = [], []
+    for k, scene in enumerate(scenes):
+        score, result = photos.evaluate_photo(scene, options.out / scene.name, settings)
+        scores.append(score)
+        if result is not None:
+            rows.append(photo_row(result, f"{scene.name}: {len(score.objects)} objects"))
+        progress("photos", k + 1, len(scenes), scene.name)
+    found = photos.table(tuple(scores))
+    write_atomic(options.out / "table.md", f"{found}\n".encode())
+    _write_csv(options.out / "photos.csv", [dataclasses.asdict(o) for s in scores for o in s.objects])
+    sheets = write_sheets(rows, options.out)
+    listed = "\n".join(f"  sheet   {path}" for path in sheets)
+    outcome = _verdict(found, photos.failed_gates(tuple(scores)))
+    return Outcome(f"{outcome.text}\n{listed}", outcome.code)
+
+
+def _verdict(found: str, missed: Sequence[str]) -> Outcome:
     verdict = "All gates are met." if not missed else "\n".join(f"Missed: {sentence}." for sentence in missed)
-    return Outcome(f"{table(scores, f'{options.count} rooms, {settings.lifter}')}\n\n{verdict}")
+    return Outcome(f"{found}\n\n{verdict}")
 
 
-def _write_csv(path: Path, scores: tuple[SceneScore, ...]) -> None:
-    rows = [{"scene": s.name, "floor_tilt_deg": s.floor_tilt_deg, **dataclasses.asdict(o)} for s in scores for o in s.objects]
+def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
     write_atomic(path, text.getvalue().encode())

@@ -1,0 +1,65 @@
+"""Contact sheets of many photos: a row per photo, to look at them all and find the ugliest."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw
+
+from paco_core.types import Deocclusion
+from scene3d.pipeline import Reconstruction
+from scene3d.render import SceneRenderer, orbit_camera
+from scene3d.report_pictures import INK, PAPER, draw_masks, font, printable
+
+VIEWS_DEG = (0.0, -30.0, 30.0, 60.0, 180.0)
+"""As in the photo, where a person first looks, where stickers show, and from behind."""
+TILE_PX = 300
+"""Width and greatest height of a picture."""
+CAPTION_PX = 20
+ROWS_PER_SHEET = 6
+
+
+def photo_row(result: Reconstruction, caption: str) -> UInt8[np.ndarray, "h w 3"]:
+    """One photo: masks, the background without objects, the complete objects, and the scene from several sides."""
+    flat = result.deocclusion
+    renderer, camera = SceneRenderer(result.scene), result.scene.camera
+    scale = TILE_PX / max(camera.width, camera.height)
+    hw = (round(camera.height * scale), round(camera.width * scale))
+    views = [renderer.render(camera, orbit_camera(result.scene, yaw), hw=hw).rgb for yaw in VIEWS_DEG]
+    tiles = [draw_masks(flat.photo, flat.segmentation), Image.fromarray(flat.background.rgb), _objects(flat)]
+    tiles += [Image.fromarray(view) for view in views]
+    row = Image.new("RGB", (TILE_PX * len(tiles), hw[0] + CAPTION_PX), PAPER)
+    for k, tile in enumerate(tiles):
+        tile.thumbnail((TILE_PX - 4, hw[0]), Image.Resampling.LANCZOS)
+        row.paste(tile, (k * TILE_PX, CAPTION_PX))
+    ImageDraw.Draw(row).text((4, 1), printable(caption, 200), font=font(15), fill=INK)
+    return np.asarray(row)
+
+
+def _objects(flat: Deocclusion) -> Image.Image:
+    """All complete objects side by side on light grey, the most hidden ones first."""
+    items = sorted(flat.objects, key=lambda o: -o.hidden_fraction)[:12]
+    columns = int(np.ceil(np.sqrt(len(items) * 1.2)))
+    side = TILE_PX // columns
+    out = Image.new("RGB", (TILE_PX, side * int(np.ceil(len(items) / columns))), (225, 228, 232))
+    for k, item in enumerate(items):
+        picture = Image.fromarray(item.rgba)
+        picture.thumbnail((side - 4, side - 4), Image.Resampling.LANCZOS)
+        out.paste(picture, ((k % columns) * side + 2, (k // columns) * side + 2), picture)
+    return out
+
+
+def write_sheets(rows: Sequence[UInt8[np.ndarray, "h w 3"]], folder: Path) -> tuple[Path, ...]:
+    """``sheet_01.jpg`` … with six rows each; returns the files."""
+    return tuple(_write(sheet, folder / f"sheet_{k:02d}.jpg") for k, sheet in enumerate(_sheets(rows), 1))
+
+
+def _sheets(rows: Sequence[UInt8[np.ndarray, "h w 3"]]) -> Iterator[np.ndarray]:
+    for start in range(0, len(rows), ROWS_PER_SHEET):
+        yield np.concatenate(rows[start : start + ROWS_PER_SHEET])
+
+
+def _write(sheet: np.ndarray, path: Path) -> Path:
+    Image.fromarray(sheet).save(path, quality=88)
+    return path
