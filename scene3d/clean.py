@@ -1,5 +1,7 @@
 """Repairs that every lifted mesh goes through: pieces, smoothing, fewer faces, and the check that it is closed."""
 
+from threading import Lock
+
 import fast_simplification
 import numpy as np
 from jaxtyping import Float, Float64, Int
@@ -8,6 +10,9 @@ from scipy.sparse.csgraph import connected_components
 
 AGGRESSION = (7.0, 4.0, 2.0)
 """Speeds of the quadric decimation, fastest first: slower runs break the surface's closedness less often."""
+
+_ONE_AT_A_TIME = Lock()
+"""fast_simplification keeps its mesh in global variables: threads would get each other's."""
 
 MEND_STEP = 0.02
 """How far a split edge's midpoints move apart, over the height of their faces: visible to the checker, not to the eye."""
@@ -68,7 +73,8 @@ def decimate(
     if len(faces) <= max_faces:
         return vertices, faces
     for speed in AGGRESSION:
-        out = fast_simplification.simplify(vertices, faces, target_count=int(0.99 * max_faces), agg=speed)
+        with _ONE_AT_A_TIME:
+            out = fast_simplification.simplify(vertices, faces, target_count=int(0.99 * max_faces), agg=speed)
         points, triangles = mend(out[0].astype(np.float64), out[1].astype(np.int64))
         points, triangles = large_pieces(points, triangles, share=0.002)
         if len(triangles) <= max_faces and is_watertight(points, triangles):
