@@ -15,3 +15,10 @@ class ObjectFailed(PacoError):
 
 class MissingDependency(PacoError):
     """An optional package or system library is not there; the text names the command that installs it."""
+
+
+def error_text(error: BaseException, longest: int = 160) -> str:
+    """One line for people: the message of an error, with its type where the message alone says little."""
+    text = " ".join(str(error).split())
+    said = text if isinstance(error, PacoError) and text else f"{type(error).__name__}: {text}".removesuffix(": ")
+    return said if len(said) <= longest else f"{said[: longest - 1]}…"

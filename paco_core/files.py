@@ -1,12 +1,15 @@
 """Files appear whole or not at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from paco_core.errors import BadInput
+
+PART = ".paco-part"
+"""How the name of a file ends that is being written. Only a killed process leaves one behind."""
 
 
 @contextmanager
@@ -15,7 +18,7 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
 
     Raises ``BadInput`` when the disk or the folder doesn't take it.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
@@ -37,3 +40,24 @@ def write_atomic(path: Path, data: bytes) -> None:
     """``writing`` for data that is already whole."""
     with writing(path) as file:
         file.write(data)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder and below it; nobody may be writing there."""
+    for part in folder.rglob(f".*{PART}"):
+        with suppress(OSError):
+            part.unlink()
+
+
+def remove_files(folder: Path, names: Iterable[str]) -> None:
+    """Remove these files and then the folder, unless it holds others. What can't be removed stays."""
+    for name in names:
+        with suppress(OSError):
+            (folder / name).unlink()
+    remove_if_empty(folder)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing (any more); others stay."""
+    with suppress(OSError):
+        folder.rmdir()

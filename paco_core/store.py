@@ -2,6 +2,7 @@
 
 A stage's key is the SHA-256 of its name, the code, its settings and the keys of its inputs. A changed setting therefore
 recomputes what depends on it and nothing else; a file whose key differs, or that is damaged, is simply computed again.
+A stage that fails by a mistake of a method gives what its ``Rescue`` gives, and says so ever after.
 """
 
 import hashlib
@@ -19,8 +20,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from paco_core.codec import Arrays, Undecodable, encode, read_header, read_value, write_value
-from paco_core.errors import BadInput
-from paco_core.files import write_atomic, writing
+from paco_core.errors import BadInput, MissingDependency, error_text
+from paco_core.files import sweep, write_atomic, writing
+from paco_core.lock import LOCK_FILE, FolderLock
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -41,10 +43,24 @@ class StageResult(Generic[T]):
     """Of the computation itself, also when this run only loaded it."""
     cached: bool
     """True when it was loaded from the folder."""
+    fallback: str | None = None
+    """Why the stage's ``Rescue`` gave the value, as a sentence; None: all went well."""
+
+
+@dataclass(frozen=True)
+class Rescue(Generic[T]):
+    """What a stage gives when its method fails by a mistake; not when the user's input can't be used."""
+
+    compute: Callable[[], T]
+    means: str
+    """For the result, in words that go on after what failed: ``the camera is taken to be level``."""
 
 
 class RunFolder:
-    """A folder that keeps every stage's result. ``packages`` are those whose source code is part of every key."""
+    """A folder that keeps every stage's result. ``packages`` are those whose source code is part of every key.
+
+    As a context it locks the folder, so that no two runs write into it at once, and sweeps what a killed run left half-written.
+    """
 
     def __init__(self, path: str | Path, packages: Sequence[str] = ("paco_core",)) -> None:
         """Create or open the folder. Raises ``BadInput`` when it can't be written or holds somebody else's files."""
@@ -53,13 +69,32 @@ class RunFolder:
         """Of this run, in order: for the report's timings."""
         self._code = source_fingerprint(tuple(packages))
         _open_folder(self.path)
+        self._lock = FolderLock(self.path)
 
-    def stage(self, name: str, key_inputs: Mapping[str, Any], compute: Callable[[], T], type_: Any) -> StageResult[T]:
+    def __enter__(self) -> "RunFolder":
+        """Lock and sweep. Raises ``BadInput`` when another run is at work here."""
+        self._lock.acquire()
+        sweep(self.path)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def stage(
+        self,
+        name: str,
+        key_inputs: Mapping[str, Any],
+        compute: Callable[[], T],
+        type_: Any,
+        *,
+        rescue: Rescue[T] | None = None,
+    ) -> StageResult[T]:
         """Return the stored result when nothing that it depends on has changed, else compute and store it.
 
         ``name`` may have folders: ``objects/003_chair/lift``. ``key_inputs`` holds settings (dataclasses), numbers,
         strings, arrays (their content counts) and earlier ``StageResult``s (their key counts). ``type_`` is what
         ``compute`` returns, as one would annotate it: ``DepthMap``, ``tuple[CompleteObject, ...]``, ``Ground | None``.
+        With a ``rescue`` no mistake of ``compute`` is raised. Raises ``BadInput`` when the folder is no longer there.
         """
         if not _STAGE_NAME.fullmatch(name):
             raise ValueError(f"{name!r} can't be the name of a stage: use letters, digits, '_', '-', '.' and '/'.")
@@ -68,10 +103,11 @@ class RunFolder:
         result = _load(file, key, type_)
         if result is None:
             start = time.perf_counter()
-            value = compute()
-            result = StageResult(value, key, time.perf_counter() - start, cached=False)
+            value, fallback = _compute(name, compute, rescue)
+            result = StageResult(value, key, time.perf_counter() - start, cached=False, fallback=fallback)
+            self.require()
             with writing(file) as out:
-                write_value(out, {"key": key, "seconds": result.seconds}, value)
+                write_value(out, {"key": key, "seconds": result.seconds, "fallback": fallback}, value)
         log.info("%s: %s, %.2f s", name, "from the run folder" if result.cached else "computed", result.seconds)
         self.results[name] = result
         return result
@@ -80,6 +116,25 @@ class RunFolder:
         """Write a text file of the folder, whole or not at all, and return its path. Raises ``BadInput``."""
         write_atomic(self.path / name, text.encode())
         return self.path / name
+
+    def require(self) -> None:
+        """Raises ``BadInput`` when the folder was removed or moved while the run was under way: half of one is not begun anew."""
+        if not (self.path / MARKER).is_file():
+            raise BadInput(f"{self.path} was removed or moved while the run was at work in it. Run the same command again.")
+
+
+def _compute(name: str, compute: Callable[[], T], rescue: Rescue[T] | None) -> tuple[T, str | None]:
+    """The value, or the rescue's and the sentence that says so."""
+    try:
+        return compute(), None
+    except (BadInput, MissingDependency):
+        raise  # the user's to mend
+    except Exception as error:
+        if rescue is None:
+            raise
+        sentence = f"{name} failed ({error_text(error)}): {rescue.means}"
+        log.warning("%s", sentence, exc_info=True)
+        return rescue.compute(), sentence
 
 
 def fingerprint(value: Any) -> str:
@@ -125,10 +180,10 @@ def _load(file: Path, key: str, type_: Any) -> StageResult[Any] | None:
             header = read_header(handle)
             if header.get("key") != key:
                 return None
-            seconds = header.get("seconds")
-            if not isinstance(seconds, float):
+            seconds, fallback = header.get("seconds"), header.get("fallback")
+            if not isinstance(seconds, float) or not isinstance(fallback, str | None):
                 raise Undecodable("its header is damaged")
-            return StageResult(read_value(handle, type_), key, seconds, cached=True)
+            return StageResult(read_value(handle, type_), key, seconds, cached=True, fallback=fallback)
     except FileNotFoundError:
         return None
     except (OSError, Undecodable) as error:
@@ -146,7 +201,7 @@ def _open_folder(path: Path) -> None:
         raise BadInput(f"Can't use {path} as the run folder: {error.strerror or error}. Choose another --out.") from error
     if MARKER in entries:
         _check_marker(path)
-    elif entries:
+    elif entries := {name for name in entries if name != LOCK_FILE and not name.startswith(f".{MARKER}.")}:
         raise BadInput(
             f"The folder {path} holds files that no run of paco made ({min(entries)}, for one). "
             "Choose a new or empty folder with --out; nothing was changed."

@@ -1,6 +1,5 @@
 """The whole job as a diagram in code: what the user brings becomes a run folder with a placed scene."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from paco_core.files import remove_files
 from paco_core.names import object_slug
 from paco_core.pipeline import DeocclusionConfig, DeocclusionStages, Inputs, deocclude
 from paco_core.progress import Progress, silent
@@ -29,14 +29,14 @@ from scene3d.sizes import guess_scale
 from scene3d.transforms import world_from_camera
 from scene3d.types import Ground, LiftedMesh, LiftInput, PlacedObject, Scene, TexturedMesh
 
-__all__ = ["Config", "Inputs", "Reconstruction", "reconstruct"]
+__all__ = ["Config", "Inputs", "Reconstruction", "open_run", "reconstruct", "reconstruct_in"]
 
 Placement = tuple[tuple[PlacedObject, ...], float, str]
 Timings = dict[str, tuple[str, float]]
 
 MAX_LIFTS_AT_ONCE = 4
 """Threads; each lift takes up to 0.3 GB and spends about half of its time outside of Python."""
-OBJECT_FILES = ("rgba.png", "generated.png", "amodal.png", "mesh.glb", "mesh.npz", "texture.png")
+OBJECT_FILES = ("rgba.png", "generated.png", "amodal.png", "mesh.glb")
 """What a run writes into an object's folder."""
 
 
@@ -74,9 +74,20 @@ def reconstruct(inputs: Inputs, out: Path, config: Config = Config(), *, progres
     """Photo and masks → complete objects → meshes → placed scene → files in ``out``.
 
     Stages that an earlier run in ``out`` finished with the same inputs and settings are loaded, not computed.
-    Raises ``BadInput`` for what can't be used; an object that fails falls back and is listed, it never stops the run.
+    Raises ``BadInput`` for what can't be used, also when another run is at work in ``out``; an object that fails falls back and
+    is listed, it never stops the run.
     """
-    run = RunFolder(out, packages=("paco_core", "scene3d"))
+    with open_run(out) as run:
+        return reconstruct_in(run, inputs, config, progress=progress)
+
+
+def open_run(folder: Path) -> RunFolder:
+    """The run folder of the whole job; enter it to lock it."""
+    return RunFolder(folder, packages=("paco_core", "scene3d"))
+
+
+def reconstruct_in(run: RunFolder, inputs: Inputs, config: Config = Config(), *, progress: Progress = silent) -> Reconstruction:
+    """``reconstruct`` in a folder that is open and locked already."""
     flat, scene = build(inputs, run, config, progress=progress)
     return _export(flat, scene, run, config, progress)
 
@@ -169,15 +180,19 @@ def _world_vertices(mesh: TexturedMesh, world_from_mesh: np.ndarray) -> np.ndarr
 
 
 def _export(flat: DeocclusionStages, scene: Scene, run: RunFolder, config: Config, progress: Progress) -> Reconstruction:
-    """Everything that people and programs open: rewritten by every run, since it is quick and may have been edited."""
+    """Everything that people and programs open: rewritten by every run, since it is quick and may have been edited.
+
+    Files of earlier masks go after ``scene.json`` has taken the place of the one that may need them.
+    """
     start = time.perf_counter()
-    _forget_other_objects(scene, run.path / "objects")
-    save_scene(scene, run.path)
+    run.require()
     write_object_images(flat.deocclusion, run.path)
     write_scene_glb(scene, run.path / "scene.glb", config.glb)
     for obj in scene.objects:
         write_object_glb(obj, run.path / "objects" / object_folder(obj.id, obj.name) / "mesh.glb", config.glb)
     run.write("config.json", _config_json(config))
+    save_scene(scene, run.path)
+    _forget_other_objects(scene, run.path / "objects")
     timings = _timings(run, flat, scene, config)
     timings["export"] = ("scene.json, GLB", time.perf_counter() - start)
     write_report(flat.deocclusion, scene, timings, run.path, peak_memory_gb=_peak_memory_gb())
@@ -192,10 +207,7 @@ def _forget_other_objects(scene: Scene, folder: Path) -> None:
     kept = {object_folder(obj.id, obj.name) for obj in scene.objects}
     for old in folder.glob("[0-9][0-9][0-9]_*") if folder.is_dir() else ():
         if old.is_dir() and old.name not in kept:
-            for name in OBJECT_FILES:
-                (old / name).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # not empty: somebody else's files
-                old.rmdir()
+            remove_files(old, OBJECT_FILES)
 
 
 def _peak_memory_gb() -> float | None:

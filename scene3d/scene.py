@@ -1,8 +1,11 @@
 """``scene.json``: the placed scene as files that people and programs can read, and back without loss.
 
-Layout of a folder: ``scene.json`` and, for every object, ``objects/<id>_<name>/mesh.npz`` with ``texture.png`` beside
-it (``environment/floor`` and ``environment/backdrop`` for the surroundings). The arrays keep their type, the textures
-are lossless, numbers in JSON read back as the same float: loading what was saved gives the same scene.
+Layout of a folder: ``scene.json`` and, for every object, ``meshes/<id>_<name>-<digest>/mesh.npz`` with ``texture.png``
+beside it (``meshes/floor-<digest>`` and ``meshes/backdrop-<digest>`` for the surroundings). The arrays keep their type, the
+textures are lossless, numbers in JSON read back as the same float: loading what was saved gives the same scene.
+
+The digest is that of the content, so that saving never touches a file that another scene needs: whenever the program stops,
+``scene.json`` and the meshes that it names are those of one and the same scene.
 """
 
 import io
@@ -16,14 +19,19 @@ import numpy as np
 from PIL import Image
 
 from paco_core.errors import BadInput
-from paco_core.files import write_atomic
+from paco_core.files import remove_files, remove_if_empty, write_atomic
 from paco_core.names import object_slug
+from paco_core.store import fingerprint
 from paco_core.types import Camera
 from scene3d.scene_reader import Fields, parse_json, read_mesh
 from scene3d.types import PlacedObject, PlacementStep, Pose, Scene, TexturedMesh
 
 FORMAT, VERSION = "paco-scene", 1
 SCENE_FILE = "scene.json"
+MESHES = "meshes"
+MESH_FILES = ("mesh.npz", "texture.png")
+DIGEST_LENGTH = 12
+"""Hexadecimal digits of SHA-256: two meshes of one name never share 48 bits."""
 
 
 def object_folder(object_id: int, name: str) -> str:
@@ -32,7 +40,7 @@ def object_folder(object_id: int, name: str) -> str:
 
 
 def save_scene(scene: Scene, folder: Path) -> Path:
-    """Write the scene under ``folder`` and return the path of its ``scene.json``, which is written last.
+    """Write the scene under ``folder`` and return the path of its ``scene.json``; until that is written the old scene stays.
 
     Raises ``BadInput`` when the folder can't be written, and ``ValueError`` when a number of the scene is not finite.
     """
@@ -49,17 +57,49 @@ def save_scene(scene: Scene, folder: Path) -> Path:
         "gravity_source": scene.gravity_source,
         "occlusion_edges": [list(edge) for edge in scene.occlusion_edges],
         "notes": list(scene.notes),
-        "floor": _save_optional(scene.floor, folder, "environment/floor"),
-        "backdrop": _save_optional(scene.backdrop, folder, "environment/backdrop"),
+        "floor": _save_optional(scene.floor, folder, "floor"),
+        "backdrop": _save_optional(scene.backdrop, folder, "backdrop"),
         "objects": [_save_object(item, folder) for item in scene.objects],
     }
     text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
     write_atomic(folder / SCENE_FILE, text.encode())
+    used = [document["floor"], document["backdrop"], *(item["mesh"] for item in document["objects"])]
+    forget_meshes(folder, kept=frozenset(used))
     return folder / SCENE_FILE
 
 
+def forget_meshes(folder: Path, kept: frozenset[str | None] = frozenset()) -> None:
+    """Remove the meshes of earlier scenes; what people put beside them stays."""
+    for place in sorted((folder / MESHES).glob("*-*")):
+        if place.relative_to(folder).as_posix() not in kept:
+            remove_files(place, MESH_FILES)
+    remove_if_empty(folder / MESHES)
+
+
 def load_scene(folder: Path) -> Scene:
-    """Read what ``save_scene`` wrote. Raises ``BadInput`` when a file is missing, damaged or of another version."""
+    """Read what ``save_scene`` wrote. Raises ``BadInput`` when a file is missing, damaged or of another version.
+
+    When another scene is saved at the same time, it is the old or the new one.
+    """
+    before = _identity(folder / SCENE_FILE)
+    try:
+        return _load_scene(folder)
+    except BadInput:
+        if _identity(folder / SCENE_FILE) == before:
+            raise
+        return load_scene(folder)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Differs for every file that was ever put in this place."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
+
+
+def _load_scene(folder: Path) -> Scene:
     path = folder / SCENE_FILE
     fields = Fields(parse_json(path), path, "")
     _check_version(fields, path)
@@ -97,14 +137,15 @@ def _check_version(fields: Fields, path: Path) -> None:
         )
 
 
-def _save_optional(mesh: TexturedMesh | None, folder: Path, where: str) -> str | None:
-    return None if mesh is None else save_mesh(mesh, folder, where)
+def _save_optional(mesh: TexturedMesh | None, folder: Path, name: str) -> str | None:
+    return None if mesh is None else save_mesh(mesh, folder, name)
 
 
-def save_mesh(mesh: TexturedMesh, folder: Path, where: str) -> str:
-    """Write ``<where>/mesh.npz`` and ``<where>/texture.png`` under ``folder``; returns ``where``."""
+def save_mesh(mesh: TexturedMesh, folder: Path, name: str) -> str:
+    """Write ``mesh.npz`` and ``texture.png`` into ``meshes/<name>-<digest>`` under ``folder``; returns that place."""
     if not (np.isfinite(mesh.vertices).all() and np.isfinite(mesh.uv).all()):
-        raise ValueError(f"the mesh for {where} has vertices or texture coordinates that are not finite")
+        raise ValueError(f"the mesh of {name} has vertices or texture coordinates that are not finite")
+    where = f"{MESHES}/{name}-{fingerprint(mesh)[:DIGEST_LENGTH]}"
     arrays, picture = io.BytesIO(), io.BytesIO()
     np.savez_compressed(arrays, vertices=mesh.vertices, faces=mesh.faces, uv=mesh.uv)
     Image.fromarray(mesh.texture).save(picture, "PNG", compress_level=4)  # 4: half the time of 6 for 3 % more bytes
@@ -137,7 +178,7 @@ def _save_object(item: PlacedObject, folder: Path) -> dict[str, Any]:
         "translation": item.world_from_object.translation.tolist(),
         "wxyz": item.world_from_object.wxyz.tolist(),
         "steps": [asdict(step) for step in item.steps],
-        "mesh": save_mesh(item.mesh, folder, f"objects/{object_folder(item.id, item.name)}"),
+        "mesh": save_mesh(item.mesh, folder, object_folder(item.id, item.name)),
     }
 
 

@@ -228,7 +228,7 @@ def test_a_mistake_of_the_program_is_a_sentence_and_a_log(
         raise ZeroDivisionError("of all things")
 
     monkeypatch.chdir(inputs)
-    monkeypatch.setattr("viewers.job.reconstruct", broken)
+    monkeypatch.setattr("viewers.job.reconstruct_in", broken)
     assert main(["reconstruct", "photo.png", "--masks", "masks.png", "--out", "run"]) == 1
     error = capsys.readouterr().err
     assert error == (

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scene3d.scene
 from paco_core.errors import BadInput
 from paco_core.names import object_slug, slug
 from scene3d.scene import load_scene, save_scene
@@ -62,8 +63,8 @@ def test_saving_twice_writes_the_same_bytes(tmp_path):
 
 def test_hostile_names_stay_inside_the_folder(tmp_path):
     save_scene(make_scene(names=("../../etc/passwd", "a\0b/..\\c")), tmp_path)
-    inside = [p.name for p in (tmp_path / "objects").iterdir()]
-    assert sorted(inside) == ["001_etc_passwd", "002_a_b_c"]
+    inside = sorted(p.name for p in (tmp_path / "meshes").iterdir())
+    assert [name.rsplit("-", 1)[0] for name in inside] == ["001_etc_passwd", "002_a_b_c", "backdrop", "floor"]
     assert load_scene(tmp_path).objects[0].name == "../../etc/passwd"
 
 
@@ -143,9 +144,50 @@ def _rewrite(path, **changes):
 )
 def test_a_damaged_mesh_is_refused(tmp_path, change):
     save_scene(make_scene(), tmp_path)
-    change(tmp_path / "objects" / "001_chair")
+    change(next((tmp_path / "meshes").glob("001_chair-*")))
     with pytest.raises(BadInput, match="001_chair"):
         load_scene(tmp_path)
+
+
+def test_a_save_that_is_stopped_leaves_the_old_scene(tmp_path, monkeypatch):
+    old, new = make_scene(0), make_scene(1)
+    save_scene(old, tmp_path)
+
+    def stop(path, data):
+        if path.name == "scene.json":
+            raise KeyboardInterrupt
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("scene3d.scene.write_atomic", stop)
+        with pytest.raises(KeyboardInterrupt):
+            save_scene(new, tmp_path)
+    assert same(load_scene(tmp_path), old)
+    save_scene(new, tmp_path)
+    assert same(load_scene(tmp_path), new)
+
+
+def test_meshes_of_earlier_scenes_are_removed_and_nothing_else(tmp_path):
+    save_scene(make_scene(0), tmp_path)
+    place = next((tmp_path / "meshes").glob("001_chair-*"))
+    (place / "notes.txt").write_text("mine")
+    save_scene(make_scene(1), tmp_path)
+    assert len(list((tmp_path / "meshes").iterdir())) == 4 + 1
+    assert [p.name for p in place.iterdir()] == ["notes.txt"]
+
+
+def test_a_reader_that_is_overtaken_by_a_save_gets_the_new_scene(tmp_path, monkeypatch):
+    save_scene(make_scene(0), tmp_path)
+    read, saved = scene3d.scene.read_mesh, []
+
+    def overtaken(*args):
+        if not saved:
+            saved.append(save_scene(make_scene(1), tmp_path))
+        return read(*args)
+
+    monkeypatch.setattr("scene3d.scene.read_mesh", overtaken)
+    assert same(load_scene(tmp_path), make_scene(1))
 
 
 def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path):

@@ -4,6 +4,10 @@ import io
 import json
 import logging
 import math
+import os
+import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, is_dataclass, make_dataclass
@@ -19,7 +23,7 @@ from jaxtyping import Float32
 
 from paco_core.codec import Undecodable, read_value, write_value
 from paco_core.errors import BadInput
-from paco_core.store import RunFolder, StageResult, fingerprint
+from paco_core.store import Rescue, RunFolder, StageResult, fingerprint
 from paco_core.types import Camera, DepthMap, OcclusionEdge, OcclusionGraph, Segmentation
 from scene3d.types import Ground, PlacementStep, Pose
 
@@ -242,7 +246,7 @@ def test_a_stop_in_the_middle_of_writing_leaves_the_old_file(toy: ToyGraph, monk
         with pytest.raises(KeyboardInterrupt):
             toy.run(Settings(blur=3.0))
     assert file.read_bytes() == before
-    assert not list(toy.folder.rglob("*.part"))
+    assert not list(toy.folder.rglob("*-part"))
     toy.run(Settings())
     assert toy.computed == []
 
@@ -268,7 +272,76 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("paco_core.files.os.fsync", full)
     with pytest.raises(BadInput, match="No space left on device.*make room"):
         run.stage("first", {}, lambda: 1, int)
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*-part"))
+
+
+HOLDER = (
+    "import sys; from paco_core.store import RunFolder\nwith RunFolder(sys.argv[1]): print('in', flush=True); sys.stdin.read()"
+)
+
+
+def test_a_folder_takes_one_run_at_a_time_and_a_killed_one_does_not_count(tmp_path: Path):
+    words = [sys.executable, "-c", HOLDER, str(tmp_path)]
+    holder = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1])
+    assert holder.stdout is not None and holder.stdout.readline() == b"in\n"
+    with pytest.raises(BadInput, match=rf"Another run works in .*\(process {holder.pid} on .* since .*\)\. Wait until"):
+        RunFolder(tmp_path).__enter__()
+    holder.kill()
+    holder.communicate()
+    with RunFolder(tmp_path) as run, pytest.raises(BadInput, match=f"process {os.getpid()} on"):
+        RunFolder(run.path).__enter__()
+    with RunFolder(tmp_path):
+        pass
+
+
+def test_what_a_killed_run_left_half_written_is_swept(tmp_path: Path):
+    run = RunFolder(tmp_path)
+    (tmp_path / "objects/001_cup").mkdir(parents=True)
+    for place in ("objects/001_cup/.mesh.glb.77.paco-part", ".scene.json.78.paco-part"):
+        (tmp_path / place).write_text("half")
+    (tmp_path / "objects/.mine.part").write_text("not ours")
+    with run:
+        assert sorted(f.name for f in tmp_path.rglob("*") if f.is_file()) == [".lock", ".mine.part", "run.json"]
+
+
+def test_a_folder_that_was_left_before_it_was_marked_is_begun_anew(tmp_path: Path):
+    (tmp_path / ".lock").write_text("")
+    (tmp_path / ".run.json.77.paco-part").write_text("{")
+    with RunFolder(tmp_path):
+        assert sorted(f.name for f in tmp_path.iterdir()) == [".lock", "run.json"]
+
+
+def test_a_folder_that_is_removed_during_a_run_is_not_half_begun_anew(tmp_path: Path):
+    with RunFolder(tmp_path / "run") as run:
+        with pytest.raises(BadInput, match="was removed or moved while the run was at work"):
+            run.stage("first", {}, lambda: shutil.rmtree(run.path) or 1, int)
+        assert not run.path.exists()
+
+
+class Mistake(Exception):
+    pass
+
+
+def test_a_stage_that_fails_gives_its_rescue_and_says_so_from_then_on(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    def broken() -> int:
+        raise Mistake("of all things")
+
+    sentence = "floor failed (Mistake: of all things): the camera is taken to be level"
+    rescue = Rescue(lambda: 7, "the camera is taken to be level")
+    for cached in (False, True):
+        result = RunFolder(tmp_path).stage("floor", {}, broken, int, rescue=rescue)
+        assert (result.value, result.fallback, result.cached) == (7, sentence, cached)
+    assert sentence in caplog.text
+    with pytest.raises(Mistake):
+        RunFolder(tmp_path).stage("floor", {"other": 1}, broken, int)
+
+
+def test_no_rescue_hides_what_the_user_can_mend(tmp_path: Path):
+    def refused() -> int:
+        raise BadInput("the photo is empty")
+
+    with pytest.raises(BadInput, match="the photo is empty"):
+        RunFolder(tmp_path).stage("floor", {}, refused, int, rescue=Rescue(lambda: 7, ""))
 
 
 def test_a_file_is_no_run_folder(tmp_path: Path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paco_core.presets import load_preset
 from paco_core.progress import Progress
-from scene3d.pipeline import Config, Inputs, Reconstruction, reconstruct
+from scene3d.pipeline import Config, Inputs, Reconstruction, open_run, reconstruct_in
 from viewers.commands import Outcome
 from viewers.runlog import run_log
 
@@ -32,8 +32,8 @@ def config(preset: str | None, seed: int) -> Config:
 def reconstruct_into(out: Path, read_inputs: Callable[[], Inputs], config: Config, progress: Progress) -> Job:
     """Reconstruct into the run folder ``out``, keeping its log. Raises ``BadInput``."""
     start = time.monotonic()
-    with run_log(out):
-        result = reconstruct(read_inputs(), out, config, progress=progress)
+    with open_run(out) as run, run_log(run):
+        result = reconstruct_in(run, read_inputs(), config, progress=progress)
         return Job(result, time.monotonic() - start)
 
 

@@ -3,9 +3,8 @@
 import logging
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from pathlib import Path
 
 from paco_core.errors import BadInput, MissingDependency
 from paco_core.store import RunFolder
@@ -13,15 +12,27 @@ from viewers.errors import UnexpectedError
 
 log = logging.getLogger(__name__)
 
+LOG_FILE = "log.txt"
+
+
+class _LogFile(logging.FileHandler):
+    """Where the disk takes no more lines the run goes on without them; what it needs to write says what is wrong."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing."""
+
 
 @contextmanager
-def run_log(folder: Path) -> Iterator[None]:
-    """Open the run folder and append everything from INFO up to its log while the block runs.
+def run_log(run: RunFolder) -> Iterator[None]:
+    """Append everything from INFO up to the run folder's log while the block runs.
 
     Raises ``BadInput`` when the folder can't be used, ``UnexpectedError`` for a mistake of the program.
     """
-    file = RunFolder(folder).path / "log.txt"
-    handler = logging.FileHandler(file, encoding="utf-8")
+    file = run.path / LOG_FILE
+    try:
+        handler = _LogFile(file, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{file} can't be written ({error.strerror or error}). Choose another --out.") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     level = root.level
@@ -42,4 +53,5 @@ def run_log(folder: Path) -> Iterator[None]:
     finally:
         root.setLevel(level)
         root.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # what a full disk did not take
+            handler.close()
