@@ -10,6 +10,15 @@ from paco_core.imagefile import read_bytes
 
 SIDECAR = "masks.json"
 
+LONGEST_NAME = 80
+"""Characters; what is longer is a description, and names stand in tables and pictures."""
+
+
+def clean_name(name: str) -> str:
+    """One line of printable text of at most 80 characters that every file and encoding can hold; may be empty."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in name[: 10 * LONGEST_NAME]).split())
+    return text[:LONGEST_NAME].strip()
+
 
 def find_sidecar(masks_path: Path) -> Path | None:
     """The names file that lies with the masks: in their folder, or beside the label image with its stem."""
@@ -31,14 +40,14 @@ def read_names(path: Path, ids: Sequence[int]) -> dict[int, str]:
     data = read_bytes(path, "file of names")
     try:
         content = data.decode("utf-8").splitlines() if path.suffix.lower() == ".txt" else json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f'{path} does not read as names ({error}). Write {{"1": "cup", "2": "saucer"}}.') from error
     if isinstance(content, list) and all(isinstance(name, str) for name in content):
         return match_names(content, ids, str(path))
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content.values()):
         raise BadInput(
             f'{path} must hold {{"1": "cup", "2": "saucer"}} or ["cup", "saucer"]. '
-            "If it is no file of names, move it elsewhere, or give the names on the command line."
+            "If it holds masks, give it with --masks; if neither, move it elsewhere, or give the names on the command line."
         )
     return {_known_id(key, ids, path): _not_blank(name, str(path)) for key, name in content.items()}
 

@@ -8,9 +8,10 @@ _MATERIAL = frozenset("brick concrete glass marble metal panel plaster stone til
 """``wall-brick``, ``floor-wood``: COCO puts the material last, where English has what a thing is."""
 _PLACE = frozenset("left right front back rear upper lower far near".split())
 _STUFF = frozenset(
-    "background backdrop sky cloud wall ceiling floor flooring ground terrain earth land soil dirt mud sand gravel grass lawn "
-    "meadow field playingfield court vegetation forest woods mountain hill horizon road street route highway lane path track "
-    "runway railroad sidewalk pavement asphalt water sea ocean lake river pond beach shore snow".split()
+    "background backdrop void ignore unlabeled unlabelled sky cloud wall ceiling floor flooring ground terrain earth land soil "
+    "dirt mud sand gravel grass lawn meadow field playingfield court vegetation forest woods mountain hill horizon road street "
+    "route highway lane path track runway railroad sidewalk pavement asphalt water sea ocean lake river pond beach shore "
+    "snow".split()
 )
 """Common to the stuff classes of COCO-Stuff, ADE20K and Cityscapes, less what people cut out as an object (trees, houses,
 fences, windows, tables, rugs): those are stuff only where the file marks them so."""
