@@ -19,6 +19,12 @@ __all__ = ["SegmentationConfig", "load_masks", "resize_masks", "segment"]
 
 log = logging.getLogger(__name__)
 
+SAME_WITHIN = 0.02
+"""Share of pixels by which two masks of one object may differ, when it was drawn or exported twice: a rim of one pixel on a
+disc of 100 px radius. What would be left of the larger one is no object."""
+TOLERANT_FROM_PX = 1000
+"""Smaller masks are the same only when they are equal."""
+
 
 @dataclass(frozen=True)
 class SegmentationConfig:
@@ -28,6 +34,8 @@ class SegmentationConfig:
     """Of the photo's area: a hundredth of a side squared; nobody can name such an object."""
     min_object_px: int = 16
     """Whatever the photo's size."""
+    max_object_fraction: float = 0.995
+    """Of the photo's area: such a mask is the photo itself, and leaves no background to see the object in front of."""
     min_speck_px: int = 16
     """Smaller separate pieces of an object are slips of the brush or of an export, and would become flying flakes."""
 
@@ -41,27 +49,34 @@ def segment(
 ) -> Segmentation:
     """Make the masks disjoint and drop what is too small; the order of ids stays, gaps between masks stay background.
 
-    A pixel of several masks goes to the smallest of these objects: small things lie on large ones. ``note`` receives
-    one sentence for everything that was changed or dropped.
+    A pixel of several masks goes to the smallest of these objects: small things lie on large ones. Of masks that are the
+    same the first stays; what is left as the whole photo is dropped. ``note`` receives one sentence for everything that was
+    changed or dropped.
     Raises ``BadInput`` for masks of another size than the photo, ids that are not positive and unique, or when no
     object is left.
     """
     _check(photo, raw)
+    raw = _without_repeats(raw, note)
     owner = _owners(raw, note)
     smallest = max(config.min_object_px, config.min_object_fraction * owner.size)
     kept: list[int] = []
     masks: list[Bool[np.ndarray, "h w"]] = []
-    for index, (object_id, name) in enumerate(zip(raw.ids, raw.names, strict=True)):
+    for index in range(len(raw.ids)):
         mask = _without_specks(owner == index, config.min_speck_px)
         area = int(mask.sum())
         if area < smallest:
-            note(f"{name} (id {object_id}) is left out: only {area} px of it can be seen, {smallest:.0f} are needed.")
+            note(f"{_called(raw, index)} is left out: only {area} px of it can be seen, {smallest:.0f} are needed.")
+            continue
+        if area > config.max_object_fraction * owner.size:
+            note(f"{_called(raw, index)} is left out: its mask is the whole photo, so it is taken as background.")
             continue
         kept.append(index)
         masks.append(mask)
     if not kept:
-        raise BadInput("No object is left: every mask is empty or tiny. Check that the masks belong to this photo.")
-    return Segmentation(tuple(raw.ids[k] for k in kept), tuple(raw.names[k] for k in kept), np.stack(masks))
+        raise BadInput(
+            "No object is left: every mask is empty, tiny or the whole photo. Check that the masks belong to this photo."
+        )
+    return dataclasses.replace(_only(raw, kept), masks=np.stack(masks))
 
 
 def resize_masks(segmentation: Segmentation, hw: tuple[int, int]) -> Segmentation:
@@ -88,13 +103,44 @@ def _check(photo: Photo, raw: Segmentation) -> None:
         raise BadInput(f"There are {len(raw.ids)} ids, {len(raw.names)} names and {len(raw.masks)} masks: one of each is needed.")
 
 
+def _without_repeats(raw: Segmentation, note: Callable[[str], None]) -> Segmentation:
+    """Of objects with the same mask the first."""
+    areas = raw.masks.sum(axis=(1, 2))
+    kept: list[int] = []
+    for k in range(len(raw.ids)):
+        twin = next((j for j in kept if _same(raw.masks[j], raw.masks[k], int(areas[j]), int(areas[k]))), None)
+        if twin is None:
+            kept.append(k)
+        else:
+            note(f"{_called(raw, k)} is left out: its mask is that of {_called(raw, twin)}.")
+    return _only(raw, kept)
+
+
+def _same(a: Bool[np.ndarray, "h w"], b: Bool[np.ndarray, "h w"], area_a: int, area_b: int) -> bool:
+    area = min(area_a, area_b)
+    tolerance = SAME_WITHIN * area if area >= TOLERANT_FROM_PX else 0
+    return area > 0 and abs(area_a - area_b) <= tolerance and int((a ^ b).sum()) <= tolerance
+
+
+def _only(raw: Segmentation, kept: list[int]) -> Segmentation:
+    if len(kept) == len(raw.ids):
+        return raw
+    return dataclasses.replace(
+        raw, ids=tuple(raw.ids[k] for k in kept), names=tuple(raw.names[k] for k in kept), masks=raw.masks[kept]
+    )
+
+
+def _called(raw: Segmentation, k: int) -> str:
+    return f"{raw.names[k]} (id {raw.ids[k]})"
+
+
 def _owners(raw: Segmentation, note: Callable[[str], None]) -> Int[np.ndarray, "h w"]:
     """Index of the object that every pixel belongs to, -1 for none: the smallest one wherever masks overlap."""
     areas = raw.masks.sum(axis=(1, 2))
     owner = np.full(raw.masks.shape[1:], -1, dtype=np.int32)
     for index in sorted(range(len(areas)), key=lambda k: -areas[k]):  # larger first, smaller painted over them
         owner[raw.masks[index]] = index
-    shared = int((raw.masks.sum(axis=0) > 1).sum())
+    shared = int((raw.masks.sum(axis=0, dtype=np.int32) > 1).sum())
     if shared:
         note(f"{shared} px belong to more than one mask; they go to the smallest of these objects.")
     return owner

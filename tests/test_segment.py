@@ -206,6 +206,47 @@ def test_an_object_under_smaller_ones_only_is_dropped_and_the_others_stay():
     assert segment(photo(), raw, note=lambda _: None).ids == (2, 3)
 
 
+def test_of_masks_that_are_the_same_the_first_stays_and_it_is_said():
+    notes: list[str] = []
+    raw = Segmentation((3, 1, 2, 4), ("cup", "saucer", "mug", "dish"), np.stack([CUP, SAUCER, CUP, SAUCER | box(70, 30, 71, 50)]))
+    found = segment(photo(), raw, note=notes.append)
+    check(found, (3, 1), ("cup", "saucer"))
+    assert notes == [
+        "mug (id 2) is left out: its mask is that of cup (id 3).",
+        "dish (id 4) is left out: its mask is that of saucer (id 1).",
+    ]
+
+
+def test_a_mask_of_the_whole_photo_is_background():
+    hw, notes = (200, 200), list[str]()
+    raw = Segmentation((1, 2), ("all", "nut"), np.stack([np.ones(hw, bool), box(5, 5, 10, 10, hw)]))
+    assert segment(photo(hw), raw, note=notes.append).names == ("nut",)
+    assert notes[-1] == "all (id 1) is left out: its mask is the whole photo, so it is taken as background."
+
+
+def test_two_hundred_masks_are_taken_and_single_pixels_are_not(tmp_path: Path):
+    cells = np.arange(200).reshape(10, 20) + 1
+    labels = np.kron(cells, np.ones((6, 6))).astype(np.uint16)
+    labels[::6, ::6] += 300  # one pixel of its own in every cell
+    with pytest.raises(BadInput, match="looks like a photo"):
+        load_masks(save(tmp_path / "m.png", labels), labels.shape)
+    labels[labels > 300] = 0
+    assert len(segment(photo(labels.shape), load_masks(save(tmp_path / "m.png", labels), labels.shape)).ids) == 200
+    pixels = np.zeros(HW, np.uint8)
+    pixels[3, 5:9] = (1, 2, 3, 200)
+    with pytest.raises(BadInput, match="every mask is empty, tiny"):
+        segment(photo(), load_masks(save(tmp_path / "m.png", pixels), HW))
+
+
+def test_huge_and_negative_label_numbers(tmp_path: Path):
+    image = Image.fromarray((2_000_000_000 * SAUCER.astype(np.int64)).astype(np.int32))
+    image.save(tmp_path / "m.tif")
+    assert load_masks(tmp_path / "m.tif", HW).ids == (2_000_000_000,)
+    Image.fromarray(-SAUCER.astype(np.int32)).save(tmp_path / "m.tif")
+    with pytest.raises(BadInput, match="label -1. Labels must be positive"):
+        load_masks(tmp_path / "m.tif", HW)
+
+
 @pytest.mark.parametrize(
     ("raw", "sentence"),
     [
@@ -214,6 +255,7 @@ def test_an_object_under_smaller_ones_only_is_dropped_and_the_others_stay():
         (Segmentation((0,), ("a",), np.ones((1, 60, 80), bool)), "positive"),
         (Segmentation((1, 2), ("a",), np.ones((2, 60, 80), bool)), "1 names"),
         (Segmentation((1,), ("a",), np.zeros((1, 60, 80), bool)), "No object is left"),
+        (Segmentation((1, 2), ("a", "b"), np.ones((2, 60, 80), bool)), "tiny or the whole photo"),
         (Segmentation((), (), np.zeros((0, 60, 80), bool)), "No object is left"),
     ],
 )

@@ -20,9 +20,11 @@ class InputOptions:
     photo: Positional[Path]
     """The photo: JPEG, PNG, WebP or TIFF; EXIF orientation and focal length are honoured."""
     masks: Path
-    """The objects' visible parts: one label PNG (0 is background), or a folder with one PNG per object."""
+    """The objects' visible parts: a label PNG (0: background), a folder with a PNG per object, or JSON (COCO, COCOA, LabelMe)."""
     names: str | None = None
     """The objects' names: a JSON or text file, or cup,saucer; without it: JSON beside the masks, their file names, or numbers."""
+    stuff: Literal["background", "objects"] = "background"
+    """What becomes of masks that are called sky, wall, grass and the like, or are marked as stuff in a JSON file."""
     depth: Path | None = None
     """Depth along the optical axis: NPY, NPZ, TIFF (metres) or 16-bit PNG (millimetres); without it, it is estimated."""
     depth_unit_m: float | None = None
@@ -40,7 +42,7 @@ class InputOptions:
 def read_inputs(options: InputOptions) -> Inputs:
     """All files that the options name, checked."""
     photo = load_photo(options.photo)
-    segmentation = load_masks(options.masks, photo.hw, **_names(options.names))
+    segmentation = load_masks(options.masks, photo.hw, photo_name=photo.name, stuff=options.stuff, **_names(options.names))
     depth = None
     if options.depth is not None:
         depth = load_depth(options.depth, photo.hw, unit_m=options.depth_unit_m, kind=options.depth_kind)
