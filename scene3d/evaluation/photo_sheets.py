@@ -1,12 +1,14 @@
 """Contact sheets of many photos: a row per photo, to look at them all and find the ugliest."""
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
+from paco_core.files import write_atomic
 from paco_core.types import Deocclusion
 from scene3d.pipeline import Reconstruction
 from scene3d.render import SceneRenderer, orbit_camera
@@ -50,16 +52,8 @@ def _objects(flat: Deocclusion) -> Image.Image:
     return out
 
 
-def write_sheets(rows: Sequence[UInt8[np.ndarray, "h w 3"]], folder: Path) -> tuple[Path, ...]:
-    """``sheet_01.jpg`` … with six rows each; returns the files."""
-    return tuple(_write(sheet, folder / f"sheet_{k:02d}.jpg") for k, sheet in enumerate(_sheets(rows), 1))
-
-
-def _sheets(rows: Sequence[UInt8[np.ndarray, "h w 3"]]) -> Iterator[np.ndarray]:
-    for start in range(0, len(rows), ROWS_PER_SHEET):
-        yield np.concatenate(rows[start : start + ROWS_PER_SHEET])
-
-
-def _write(sheet: np.ndarray, path: Path) -> Path:
-    Image.fromarray(sheet).save(path, quality=88)
-    return path
+def write_sheet(rows: Sequence[UInt8[np.ndarray, "h w 3"]], path: Path) -> None:
+    """Rows, one below the other, as a JPEG."""
+    out = io.BytesIO()
+    Image.fromarray(np.concatenate(rows)).save(out, "JPEG", quality=88)
+    write_atomic(path, out.getvalue())

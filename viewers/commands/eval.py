@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from tyro.conf import Positional, subcommand
 
 from paco_core.errors import BadInput
@@ -15,7 +16,7 @@ from paco_core.files import write_atomic
 from paco_core.progress import Progress
 from scene3d.evaluation import photos, rooms
 from scene3d.evaluation.photo_scenes import choose, find_scenes
-from scene3d.evaluation.photo_sheets import photo_row, write_sheets
+from scene3d.evaluation.photo_sheets import ROWS_PER_SHEET, photo_row, write_sheet
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
 from viewers.job import config
@@ -78,20 +79,23 @@ def _rooms(options: Rooms, settings: Config, progress: Progress) -> Outcome:
 
 def _photos(options: Photos, settings: Config, progress: Progress) -> Outcome:
     scenes = choose(find_scenes(options.folder), options.only)
-    options.out.mkdir(parents=True, exist_ok=True)
-    scores, rows = [], []
+    scores: list[photos.PhotoScore] = []
+    rows: list[np.ndarray] = []
+    sheets: list[Path] = []
     for k, scene in enumerate(scenes):
         score, result = photos.evaluate_photo(scene, options.out / scene.name, settings)
         scores.append(score)
         if result is not None:
+            if len(rows) == ROWS_PER_SHEET or not sheets:
+                rows = []
+                sheets.append(options.out / f"sheet_{len(sheets) + 1:02d}.jpg")
             rows.append(photo_row(result, f"{scene.name}: {len(score.objects)} objects"))
+            write_sheet(rows, sheets[-1])
+        write_atomic(options.out / "table.md", f"{photos.table(tuple(scores))}\n".encode())
+        _write_csv(options.out / "photos.csv", [dataclasses.asdict(o) for s in scores for o in s.objects])
         progress("photos", k + 1, len(scenes), scene.name)
-    found = photos.table(tuple(scores))
-    write_atomic(options.out / "table.md", f"{found}\n".encode())
-    _write_csv(options.out / "photos.csv", [dataclasses.asdict(o) for s in scores for o in s.objects])
-    sheets = write_sheets(rows, options.out)
+    outcome = _verdict(photos.table(tuple(scores)), photos.failed_gates(tuple(scores)))
     listed = "\n".join(f"  sheet   {path}" for path in sheets)
-    outcome = _verdict(found, photos.failed_gates(tuple(scores)))
     return Outcome(f"{outcome.text}\n{listed}", outcome.code)
 
 
