@@ -159,10 +159,13 @@ def _panoptic_ids(path: Path, name: str, hw: tuple[int, int]) -> np.ndarray:
     """Ids as COCO paints them: red + 256 green + 65536 blue."""
     name = PurePosixPath(name[:300].replace("\\", "/")).name
     candidates = (path.parent / name, path.with_suffix("") / name)
-    png = next((p for p in candidates if p.is_file()), None)
+    try:
+        png = next((p for p in candidates if p.is_file()), None)
+    except OSError:  # no name that a file can have
+        png = None
     if png is None:
         raise BadInput(
-            f"{path} is a panoptic file: its segments are in the picture {name!r}, which is not beside it. "
+            f"{path} is a panoptic file: its segments are in the picture {name[:80]!r}, which is not beside it. "
             "Put both into one folder."
         )
     image = open_image(png, "masks")

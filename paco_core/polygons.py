@@ -71,16 +71,17 @@ def _crossings(
     points: Float64[np.ndarray, "n 2"], hw: tuple[int, int], limit: int
 ) -> tuple[Int64[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
     """Row and first column right of it for every crossing of an edge with the horizontal line through a row's centres."""
-    start, end = points, np.roll(points, -1, axis=0)
-    upper, lower = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
-    first = np.clip(np.ceil(upper - 0.5), 0, hw[0]).astype(np.int64)
-    count = np.clip(np.ceil(lower - 0.5), 0, hw[0]).astype(np.int64) - first
+    ends = np.stack([points, np.roll(points, -1, axis=0)])
+    falls = ends[0, :, 1] <= ends[1, :, 1]
+    upper, lower = np.where(falls[:, None], ends, ends[::-1])  # so that an edge that two polygons share is the same for both
+    first = np.clip(np.ceil(upper[:, 1] - 0.5), 0, hw[0]).astype(np.int64)
+    count = np.clip(np.ceil(lower[:, 1] - 0.5), 0, hw[0]).astype(np.int64) - first
     if count.sum() > limit:
         raise BadInput("its outline goes up and down too often to be an outline. Simplify it, or give the masks as PNG.")
     edge = np.repeat(np.arange(len(points)), count)
     rows = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
-    slope = (end[edge, 0] - start[edge, 0]) / (end[edge, 1] - start[edge, 1])
-    x = start[edge, 0] + (rows + 0.5 - start[edge, 1]) * slope
+    dx, dy = (lower - upper)[edge].T
+    x = upper[edge, 0] + (rows + 0.5 - upper[edge, 1]) * dx / dy
     return rows, np.clip(np.ceil(x - 0.5), 0, hw[1]).astype(np.int64)
 
 
