@@ -1,6 +1,7 @@
 """Stage: every object is completed where others, or the photo's border, hide it. Objects of one depth layer go together."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +9,10 @@ from jaxtyping import Bool, UInt8
 from scipy import ndimage
 
 from paco_core.backends.base import Completer, Completion, CompletionTarget
-from paco_core.errors import ObjectFailed
+from paco_core.errors import ObjectFailed, error_text
 from paco_core.fill import nearest
 from paco_core.masks import box_slices, dilate
-from paco_core.progress import Progress, silent
+from paco_core.progress import Progress, counting_on, silent
 from paco_core.types import CompleteObject, OcclusionGraph, Photo, Segmentation, Side
 
 log = logging.getLogger(__name__)
@@ -47,12 +48,21 @@ class CompletionConfig:
 
 
 @dataclass(frozen=True)
-class _Job:
+class CompletionJob:
     """One object on its way through the completer."""
 
     target: CompletionTarget
     box: Box
     layer: int
+
+
+@dataclass(frozen=True)
+class CompletionLayer:
+    """Objects that are completed together: everything that their completion depends on but the completer and the seed."""
+
+    jobs: tuple[CompletionJob, ...]
+    visible_only: tuple[CompleteObject, ...] = ()
+    """Those that could not be prepared."""
 
 
 def complete(
@@ -69,21 +79,57 @@ def complete(
 
     What nothing hides is copied. Visible pixels keep their colour, but for the rim of at most ``config.rim_px`` along an
     occluder; the amodal mask holds the visible mask and claims nothing but pixels of what is in front, and canvas
-    beyond a side that cuts the object. An object whose completer fails keeps its visible part, and says why in ``fallback``.
+    beyond a side that cuts the object. An object whose completion fails keeps its visible part, and says why in ``fallback``.
     """
-    jobs = [_job(photo, segmentation, occlusion, i, config) for i in range(len(segmentation.ids))]
-    done: dict[int, CompleteObject] = {}
-    for layer in sorted({job.layer for job in jobs}):
-        hidden = [job for job in jobs if job.layer == layer and job.target.occluder.any()]
-        results = _ask(completer, hidden, seed)
-        for job in jobs:
-            if job.layer == layer:
-                done[job.target.id] = _finish(job, results.get(job.target.id, "nothing hides it"))
-                progress("complete", len(done), len(jobs), job.target.name)
-    return tuple(done[object_id] for object_id in segmentation.ids)
+    done: list[CompleteObject] = []
+    for layer in plan_completion(photo, segmentation, occlusion, config):
+        done += complete_layer(layer, completer, seed=seed, progress=counting_on(progress, len(done), len(segmentation.ids)))
+    return in_order(done, segmentation)
 
 
-def _job(photo: Photo, segmentation: Segmentation, occlusion: OcclusionGraph, index: int, config: CompletionConfig) -> _Job:
+def in_order(objects: Iterable[CompleteObject], segmentation: Segmentation) -> tuple[CompleteObject, ...]:
+    """The objects in the order of ``segmentation.ids``."""
+    by_id = {obj.id: obj for obj in objects}
+    return tuple(by_id[object_id] for object_id in segmentation.ids)
+
+
+def plan_completion(
+    photo: Photo, segmentation: Segmentation, occlusion: OcclusionGraph, config: CompletionConfig = CompletionConfig()
+) -> tuple[CompletionLayer, ...]:
+    """What has to be completed together with what, the front first."""
+    jobs: list[CompletionJob] = []
+    visible_only: list[CompleteObject] = []
+    for i in range(len(segmentation.ids)):
+        try:
+            jobs.append(_job(photo, segmentation, occlusion, i, config))
+        except Exception as error:  # one odd object must not lose the others
+            log.warning("object %d (%s) is not completed", segmentation.ids[i], segmentation.names[i], exc_info=True)
+            visible_only.append(_visible_only(photo, segmentation, occlusion, i, f"not completed: {error_text(error)}"))
+    return tuple(
+        CompletionLayer(tuple(j for j in jobs if j.layer == layer), tuple(o for o in visible_only if o.layer == layer))
+        for layer in sorted({*(j.layer for j in jobs), *(o.layer for o in visible_only)})
+    )
+
+
+def complete_layer(
+    layer: CompletionLayer, completer: Completer, *, seed: int = 0, progress: Progress = silent
+) -> tuple[CompleteObject, ...]:
+    """Complete the objects of one layer together; one whose completer fails keeps its visible part."""
+    results = _ask(completer, [job for job in layer.jobs if job.target.occluder.any()], seed)
+    done = list(layer.visible_only)
+    for job in layer.jobs:
+        try:
+            done.append(_finish(job, results.get(job.target.id, "nothing hides it")))
+        except Exception as error:  # an odd completion
+            log.warning("object %d (%s): its completion can't be used", job.target.id, job.target.name, exc_info=True)
+            done.append(_kept(job, f"{completer.name} failed: {error_text(error)}"))
+        progress("complete", len(done), len(layer.jobs) + len(layer.visible_only), job.target.name)
+    return tuple(done)
+
+
+def _job(
+    photo: Photo, segmentation: Segmentation, occlusion: OcclusionGraph, index: int, config: CompletionConfig
+) -> CompletionJob:
     """Crop one object: its visible box, the occluders near it, and canvas beyond the sides that cut it."""
     object_id, visible = segmentation.ids[index], segmentation.masks[index]
     owned = np.any(segmentation.masks, axis=0)
@@ -108,7 +154,24 @@ def _job(photo: Photo, segmentation: Segmentation, occlusion: OcclusionGraph, in
         beyond if beyond.any() else None,
         _mixed(seen, occluder & ~beyond, min(config.rim_px, max(1.0, round(config.rim_diagonal * diagonal)))),
     )
-    return _Job(target, box, occlusion.layer(object_id))
+    return CompletionJob(target, box, occlusion.layer(object_id))
+
+
+def _visible_only(photo: Photo, segmentation: Segmentation, occlusion: OcclusionGraph, index: int, reason: str) -> CompleteObject:
+    """The object as the photo shows it, with nothing that could fail."""
+    mask, object_id = segmentation.masks[index], segmentation.ids[index]
+    rows, cols = box_slices(mask)
+    visible = np.ascontiguousarray(mask[rows, cols])
+    rgba = np.dstack([photo.rgb[rows, cols], np.where(visible, 255, 0).astype(np.uint8)])
+    box = (cols.start, rows.start, cols.stop, rows.stop)
+    layer = occlusion.layer(object_id)
+    return CompleteObject(object_id, segmentation.names[index], rgba, visible, box, layer, (), "visible", "photo", reason)
+
+
+def _kept(job: CompletionJob, reason: str) -> CompleteObject:
+    """The visible part, when a completion can't be laid into the photo."""
+    visible = job.target.visible
+    return _crop(job, np.dstack([job.target.rgb, np.where(visible, 255, 0).astype(np.uint8)]), "visible", "photo", reason)
 
 
 def cut_sides(visible: Bool[np.ndarray, "h w"], border_px: int = 2) -> tuple[Side, ...]:
@@ -157,7 +220,7 @@ def _mixed(visible: Bool[np.ndarray, "h w"], front: Bool[np.ndarray, "h w"], rim
     return rim if rim.any() and 2 * rim.sum() < visible.sum() else None
 
 
-def _ask(completer: Completer, jobs: list[_Job], seed: int) -> dict[int, Completion | str]:
+def _ask(completer: Completer, jobs: list[CompletionJob], seed: int) -> dict[int, Completion | str]:
     """Completions of one layer; when the layer fails, of its objects one by one; in place of a failed one the reason."""
     if not jobs:
         return {}
@@ -166,7 +229,7 @@ def _ask(completer: Completer, jobs: list[_Job], seed: int) -> dict[int, Complet
     except Exception as error:
         if len(jobs) == 1:
             log.warning("object %d (%s): %s", jobs[0].target.id, jobs[0].target.name, error)
-            return {jobs[0].target.id: f"{completer.name} failed: {error or type(error).__name__}"}
+            return {jobs[0].target.id: f"{completer.name} failed: {error_text(error)}"}
         log.warning("layer of %d objects: %s; trying them one by one", len(jobs), error)
     one_by_one: dict[int, Completion | str] = {}
     for job in jobs:
@@ -174,7 +237,7 @@ def _ask(completer: Completer, jobs: list[_Job], seed: int) -> dict[int, Complet
     return one_by_one
 
 
-def _checked(completer: Completer, jobs: list[_Job], seed: int) -> tuple[Completion, ...]:
+def _checked(completer: Completer, jobs: list[CompletionJob], seed: int) -> tuple[Completion, ...]:
     completions = completer.complete_layer(tuple(j.target for j in jobs), seed=seed)
     if len(completions) != len(jobs):
         raise ObjectFailed(f"{len(completions)} completions came back for {len(jobs)} objects")
@@ -184,7 +247,7 @@ def _checked(completer: Completer, jobs: list[_Job], seed: int) -> tuple[Complet
     return completions
 
 
-def _finish(job: _Job, result: Completion | str) -> CompleteObject:
+def _finish(job: CompletionJob, result: Completion | str) -> CompleteObject:
     """Lay original pixels over the completion, keep the mask within what is allowed, and crop tightly."""
     target = job.target
     if isinstance(result, str):
@@ -209,7 +272,7 @@ def _soft(amodal: Bool[np.ndarray, "h w"], visible: Bool[np.ndarray, "h w"]) -> 
 
 
 def _crop(
-    job: _Job, rgba: UInt8[np.ndarray, "h w 4"], mask_method: str, fill_method: str, fallback: str | None
+    job: CompletionJob, rgba: UInt8[np.ndarray, "h w 4"], mask_method: str, fill_method: str, fallback: str | None
 ) -> CompleteObject:
     rows, cols = box_slices(rgba[..., 3] > 0, MARGIN_PX)
     part = rgba[rows, cols]

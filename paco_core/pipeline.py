@@ -1,18 +1,20 @@
 """The 2D half as a diagram in code: a photo and its masks become complete objects over a completed background."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from paco_core.background import BackgroundConfig, fill_background
 from paco_core.camera import estimate_camera
-from paco_core.complete import CompletionConfig, complete
+from paco_core.complete import CompletionConfig, complete_layer, in_order, plan_completion
 from paco_core.depth import estimate_depth
 from paco_core.depthfile import resize_depth
 from paco_core.occlusion import find_occlusions
 from paco_core.photo import limit_size
-from paco_core.progress import Progress, silent
+from paco_core.progress import Progress, counting_on, silent
 from paco_core.registry import BACKENDS
+from paco_core.rescue import NobodyInFront, level_floor, mean_background
 from paco_core.segment import SegmentationConfig, resize_masks, segment
-from paco_core.store import RunFolder, StageResult
+from paco_core.store import Rescue, RunFolder, StageResult
 from paco_core.types import (
     Background,
     Camera,
@@ -23,6 +25,9 @@ from paco_core.types import (
     Photo,
     Segmentation,
 )
+
+STEPS = 5
+"""Segment, depth, order, complete, background."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +63,22 @@ class DeocclusionConfig:
 
 
 @dataclass(frozen=True)
-class DeocclusionStages:
-    """Every stage's result with its key, for the stages that follow."""
+class Sight:
+    """What is seen, before anything is completed."""
 
     segmentation: StageResult[Segmentation]
     camera: StageResult[Camera]
     depth: StageResult[DepthMap]
     occlusion: StageResult[OcclusionGraph]
-    objects: StageResult[tuple[CompleteObject, ...]]
+
+
+@dataclass(frozen=True)
+class DeocclusionStages:
+    """Every stage's result with its key, for the stages that follow."""
+
+    seen: Sight
+    layers: tuple[StageResult[tuple[CompleteObject, ...]], ...]
+    """The complete objects, the front first; objects of one layer are completed together."""
     background: StageResult[Background]
     deocclusion: Deocclusion
 
@@ -94,23 +107,46 @@ def shrink(inputs: Inputs, max_side_px: int) -> Inputs:
 def deocclude(
     inputs: Inputs, run: RunFolder, config: DeocclusionConfig, *, seed: int = 0, progress: Progress = silent
 ) -> DeocclusionStages:
-    """Photo → masks → camera, depth → order and layers → complete objects → background; each stage resumable."""
-    inputs, total = shrink(inputs, config.max_side_px), 6
+    """Photo → masks → camera, depth → order and layers → complete objects → background; each stage resumable.
+
+    Whatever a method does wrong, there is a result: ``StageResult.fallback`` and ``CompleteObject.fallback`` say what is plainer
+    than it should be. Raises ``BadInput`` for what can't be used.
+    """
+    inputs = shrink(inputs, config.max_side_px)
+    photo = inputs.photo
+    seen = _look(inputs, run, config, progress)
+    layers = _complete(photo, seen, run, config, seed, progress)
+    objects = in_order((obj for layer in layers for obj in layer.value), seen.segmentation.value)
+    filler = BACKENDS.create("background", config.background)
+    background = run.stage(
+        "background",
+        {"photo": photo, "objects": layers, "by": config.background, "config": config.filling},
+        lambda: fill_background(photo, objects, seen.segmentation.value, filler, config.filling),
+        Background,
+        rescue=Rescue(
+            lambda: mean_background(photo, objects, seen.segmentation.value), "the objects are painted over in one colour"
+        ),
+    )
+    progress("background", 5, STEPS, background.value.method)
+    known = (seen.segmentation.value, seen.camera.value, seen.depth.value, seen.occlusion.value)
+    return DeocclusionStages(seen, layers, background, Deocclusion(photo, *known, objects, background.value))
+
+
+def _look(inputs: Inputs, run: RunFolder, config: DeocclusionConfig, progress: Progress) -> Sight:
+    """Masks, camera, depth and who hides whom."""
     photo = inputs.photo
     estimator = BACKENDS.create("depth", config.depth, **({"pitch_deg": inputs.pitch_deg} if config.depth == "geometric" else {}))
-    predictor, completer = BACKENDS.create("order", config.order), BACKENDS.create("completer", config.completer)
-    filler = BACKENDS.create("background", config.background)
-
+    predictor = BACKENDS.create("order", config.order)
     segmentation = run.stage(
         "segmentation",
         {"masks": inputs.segmentation, "photo": photo, "config": config.segmentation},
         lambda: segment(photo, inputs.segmentation, config.segmentation),
         Segmentation,
     )
-    progress("segment", 1, total, f"{len(segmentation.value.ids)} objects")
+    progress("segment", 1, STEPS, f"{len(segmentation.value.ids)} objects")
     camera = run.stage(
         "camera",
-        {"photo": photo, "given": inputs.camera, "fov_deg": inputs.fov_deg},
+        {"hw": photo.hw, "focal_35mm": photo.focal_35mm, "given": inputs.camera, "fov_deg": inputs.fov_deg},
         lambda: estimate_camera(photo, fov_deg=inputs.fov_deg, given=inputs.camera),
         Camera,
     )
@@ -119,28 +155,38 @@ def deocclude(
         {"segmentation": segmentation, "camera": camera, "given": inputs.depth, "by": config.depth, "pitch": inputs.pitch_deg},
         lambda: estimate_depth(photo, segmentation.value, camera.value, estimator, given=inputs.depth),
         DepthMap,
+        rescue=Rescue(lambda: level_floor(camera.value), "everything is taken to stand on a level floor"),
     )
-    progress("depth", 2, total, f"{depth.value.source}, {depth.value.kind}")
+    progress("depth", 2, STEPS, f"{depth.value.source}, {depth.value.kind}")
+    graph = partial(find_occlusions, photo, segmentation.value, depth.value, overrides=inputs.order)
     occlusion = run.stage(
         "occlusion",
         {"segmentation": segmentation, "depth": depth, "by": config.order, "order": inputs.order},
-        lambda: find_occlusions(photo, segmentation.value, depth.value, predictor, overrides=inputs.order),
+        lambda: graph(predictor),
         OcclusionGraph,
+        rescue=Rescue(lambda: graph(NobodyInFront()), "nothing is taken to hide anything but what --order says"),
     )
-    progress("order", 3, total, f"{max(occlusion.value.layers) + 1} layers")
-    objects = run.stage(
-        "objects",
-        {"segmentation": segmentation, "occlusion": occlusion, "by": config.completer, "config": config.completion, "seed": seed},
-        lambda: complete(photo, segmentation.value, occlusion.value, completer, config.completion, seed=seed, progress=progress),
-        tuple[CompleteObject, ...],
-    )
-    progress("complete", 4, total, f"{len(objects.value)} objects")
-    background = run.stage(
-        "background",
-        {"objects": objects, "by": config.background, "config": config.filling},
-        lambda: fill_background(photo, objects.value, segmentation.value, filler, config.filling),
-        Background,
-    )
-    progress("background", 5, total, background.value.method)
-    whole = Deocclusion(photo, segmentation.value, camera.value, depth.value, occlusion.value, objects.value, background.value)
-    return DeocclusionStages(segmentation, camera, depth, occlusion, objects, background, whole)
+    progress("order", 3, STEPS, f"{max(occlusion.value.layers) + 1} layers")
+    return Sight(segmentation, camera, depth, occlusion)
+
+
+def _complete(
+    photo: Photo, seen: Sight, run: RunFolder, config: DeocclusionConfig, seed: int, progress: Progress
+) -> tuple[StageResult[tuple[CompleteObject, ...]], ...]:
+    """One stage per layer, keyed by what its objects look like: a change in one of them leaves the other layers alone."""
+    completer = BACKENDS.create("completer", config.completer)
+    plan = plan_completion(photo, seen.segmentation.value, seen.occlusion.value, config.completion)
+    count, done = len(seen.segmentation.value.ids), 0
+    layers = []
+    for k, layer in enumerate(plan):
+        layers.append(
+            run.stage(
+                f"complete/layer_{k}",
+                {"layer": layer, "by": config.completer, "seed": seed},
+                partial(complete_layer, layer, completer, seed=seed, progress=counting_on(progress, done, count)),
+                tuple[CompleteObject, ...],
+            )
+        )
+        done += len(layers[-1].value)
+    progress("complete", 4, STEPS, f"{count} objects")
+    return tuple(layers)

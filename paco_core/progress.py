@@ -14,3 +14,12 @@ class Progress(Protocol):
 
 def silent(stage: str, done: int, total: int, note: str = "") -> None:
     """Report nothing."""
+
+
+def counting_on(progress: Progress, before: int, whole: int) -> Progress:
+    """``progress`` for a part of the work, which counts on from ``before`` units of ``whole``."""
+
+    def part(stage: str, done: int, total: int, note: str = "") -> None:
+        progress(stage, before + done, whole, note)
+
+    return part

@@ -6,15 +6,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
+from PIL import Image
 from scipy import ndimage as ndi
 
 from paco_core.camera import project, rays_of
-from paco_core.masks import erode
+from paco_core.errors import ObjectFailed, error_text
+from paco_core.masks import box_slices, erode
 from paco_core.types import Camera, CompleteObject, DepthMap
 from scene3d.backends.base import Lifter
 from scene3d.types import Ground, LiftedMesh, LiftInput
 
 log = logging.getLogger(__name__)
+
+WIDEST = 0.15
+"""Cosine of 81°: pixels farther off the crop's axis than this can't be in one picture with its middle."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,8 @@ def prepare_lift(
     axis = rays_of(camera, corners.mean(axis=0, keepdims=True))[0]
     camera_from_crop = crop_axes(axis, ground.up_camera)
     outline = rays_of(camera, np.column_stack([columns, rows]) + [x0 + 0.5, y0 + 0.5]) @ camera_from_crop
+    if (outline[:, 2] < WIDEST * np.linalg.norm(outline, axis=1)).any():
+        raise ObjectFailed(f"{obj.name} goes round the camera: no camera that looks at it sees all of it")
     extent = float(np.abs(outline[:, :2] / outline[:, 2:]).max())
     side = math.ceil(2 * extent * camera.fx / config.fill)  # at least one crop pixel per photo pixel
     side = int(np.clip(side, config.min_side_px, config.max_side_px))
@@ -67,6 +74,24 @@ def prepare_lift(
     )
 
 
+def prepare_plainly(obj: CompleteObject, camera: Camera, ground: Ground, config: LiftConfig = LiftConfig()) -> LiftInput:
+    """For an object that ``prepare_lift`` can't take: its visible part, cut out and resized, without depth."""
+    rows, columns = box_slices(obj.visible)
+    part, visible = obj.rgba[rows, columns], obj.visible[rows, columns]
+    whole = math.ceil(max(visible.shape) / config.fill)
+    side = int(np.clip(whole, config.min_side_px, config.max_side_px))
+    top, left = (whole - visible.shape[0]) // 2, (whole - visible.shape[1]) // 2
+    canvas = np.zeros((whole, whole, 4), np.uint8)
+    canvas[top : top + visible.shape[0], left : left + visible.shape[1]] = np.where(visible[..., None], part, 0)
+    rgba = np.array(Image.fromarray(canvas).resize((side, side), Image.Resampling.NEAREST))
+    middle = np.array([[(columns.start + columns.stop) / 2, (rows.start + rows.stop) / 2]]) + obj.box_xyxy[:2]
+    axis = rays_of(camera, middle)[0]
+    focal = camera.fx * side / whole * float(np.linalg.norm(axis))
+    camera_from_crop = crop_axes(axis, ground.up_camera)
+    elevation = math.degrees(math.asin(float(np.clip(-ground.up_camera @ camera_from_crop[:, 2], -1, 1))))
+    return LiftInput(obj.id, obj.name, rgba, rgba[..., 3] > 127, None, focal, elevation, camera_from_crop, bool(obj.truncated))
+
+
 def crop_axes(axis: Float[np.ndarray, "3"], up_camera: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
     """``camera_from_crop``: z along ``axis``, gravity's up in the crop's upper half of the vertical plane (x level)."""
     z = axis / np.linalg.norm(axis)
@@ -78,13 +103,25 @@ def crop_axes(axis: Float[np.ndarray, "3"], up_camera: Float[np.ndarray, "3"]) -
 
 
 def lift(item: LiftInput, lifter: Lifter, fallback: Lifter, *, seed: int = 0) -> LiftedMesh:
-    """One mesh per object; a lifter that fails is replaced by ``fallback`` and the reason is kept."""
+    """One mesh per object; a lifter that fails, or returns no usable mesh, is replaced by ``fallback`` and the reason is kept."""
     try:
-        return lifter.lift(item, seed=seed)
+        return _checked(lifter.lift(item, seed=seed))
     except Exception as error:  # any backend may fail in any way; the photo must survive it
-        reason = f"{lifter.name} failed: {error or type(error).__name__}"
+        reason = f"{lifter.name} failed: {error_text(error)}"
         log.warning("object %d (%s): %s", item.id, item.name, reason, exc_info=True)
-        return replace(fallback.lift(item, seed=seed), fallback=reason)
+        return replace(_checked(fallback.lift(item, seed=seed)), fallback=reason)
+
+
+def _checked(lifted: LiftedMesh) -> LiftedMesh:
+    """What a backend gave, if the stages that follow can work with it. Raises ``ObjectFailed``."""
+    mesh, scale = lifted.mesh, lifted.metres_per_unit
+    if len(mesh.faces) == 0 or not 0 <= mesh.faces.min() <= mesh.faces.max() < len(mesh.vertices) == len(mesh.uv):
+        raise ObjectFailed("its mesh has no triangles, or triangles without corners")
+    if not all(np.isfinite(a).all() for a in (mesh.vertices, mesh.uv, lifted.crop_from_lift)):
+        raise ObjectFailed("its mesh has numbers that are not finite")
+    if np.ptp(mesh.vertices, axis=0).max() <= 0 or not (scale is None or 0 < scale < math.inf):
+        raise ObjectFailed("its mesh has no size")
+    return lifted
 
 
 def _source_pixels(

@@ -2,42 +2,37 @@
 
 import dataclasses
 import json
+import logging
 import os
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
-from paco_core.files import remove_files
+from paco_core.camera import up_of_pitch
+from paco_core.errors import error_text
 from paco_core.names import object_slug
 from paco_core.pipeline import DeocclusionConfig, DeocclusionStages, Inputs, deocclude
 from paco_core.progress import Progress, silent
-from paco_core.store import RunFolder, StageResult
-from paco_core.types import Deocclusion
-from scene3d.environment import build_environment
-from scene3d.glb import GlbConfig, write_object_glb, write_scene_glb
+from paco_core.rescue import surviving
+from paco_core.store import Rescue, RunFolder, StageResult
+from paco_core.types import CompleteObject, Deocclusion
+from scene3d.assemble import Placement, assemble, check_exportable
+from scene3d.export import Timings, export, export_report
+from scene3d.glb import GlbConfig
 from scene3d.ground import GroundConfig, find_ground
-from scene3d.lift import LiftConfig, lift, prepare_lift
+from scene3d.lift import LiftConfig, lift, prepare_lift, prepare_plainly
 from scene3d.place import PlaceConfig, place
 from scene3d.registry import BACKENDS
-from scene3d.report import write_object_images, write_report
-from scene3d.scene import object_folder, save_scene
 from scene3d.sizes import guess_scale
-from scene3d.transforms import world_from_camera
-from scene3d.types import Ground, LiftedMesh, LiftInput, PlacedObject, Scene, TexturedMesh
+from scene3d.types import Ground, LiftedMesh, LiftInput, Scene
 
 __all__ = ["Config", "Inputs", "Reconstruction", "open_run", "reconstruct", "reconstruct_in"]
 
-Placement = tuple[tuple[PlacedObject, ...], float, str]
-Timings = dict[str, tuple[str, float]]
+log = logging.getLogger(__name__)
 
 MAX_LIFTS_AT_ONCE = 4
 """Threads; each lift takes up to 0.3 GB and spends about half of its time outside of Python."""
-OBJECT_FILES = ("rgba.png", "generated.png", "amodal.png", "mesh.glb")
-"""What a run writes into an object's folder."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +83,9 @@ def open_run(folder: Path) -> RunFolder:
 
 def reconstruct_in(run: RunFolder, inputs: Inputs, config: Config = Config(), *, progress: Progress = silent) -> Reconstruction:
     """``reconstruct`` in a folder that is open and locked already."""
-    flat, scene = build(inputs, run, config, progress=progress)
-    return _export(flat, scene, run, config, progress)
+    flat = deocclude(inputs, run, config.deocclusion, seed=config.seed, progress=progress)
+    lifted = lift_objects(flat, run, config, progress=progress)
+    return _export(flat, place_objects(flat, lifted, run, config, progress=progress), run, config, progress)
 
 
 def build(
@@ -97,19 +93,95 @@ def build(
 ) -> tuple[DeocclusionStages, Scene]:
     """Everything of ``reconstruct`` but the files that people open."""
     flat = deocclude(inputs, run, config.deocclusion, seed=config.seed, progress=progress)
+    lifted = lift_objects(flat, run, config, progress=progress)
+    return flat, place_objects(flat, lifted, run, config, progress=progress).scene.value
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """The meshes, one per object that could be lifted, and the floor that they will stand on."""
+
+    ground: StageResult[Ground]
+    objects: tuple[CompleteObject, ...]
+    items: tuple[LiftInput, ...]
+    meshes: tuple[StageResult[LiftedMesh], ...]
+    lost: tuple[str, ...]
+    """A sentence per object that could not be lifted in any way."""
+
+
+def lift_objects(flat: DeocclusionStages, run: RunFolder, config: Config, *, progress: Progress = silent) -> Lifted:
+    """The floor, and one stage per object, so that an interrupted run loses one mesh at most."""
+    camera, depth, segmentation = flat.seen.camera.value, flat.seen.depth.value, flat.seen.segmentation.value
     ground = run.stage(
         "ground",
-        {"depth": flat.depth, "segmentation": flat.segmentation, "config": config.ground},
-        lambda: find_ground(flat.depth.value, flat.segmentation.value, flat.camera.value, config.ground),
+        {"depth": flat.seen.depth, "segmentation": flat.seen.segmentation, "config": config.ground},
+        lambda: find_ground(depth, segmentation, camera, config.ground),
         Ground,
+        rescue=Rescue(lambda: Ground(up_of_pitch(0.0), 1.0, "prior", 0.0), "the camera is taken to be level, one unit above it"),
     )
-    items, meshes = _lift_all(flat, ground, run, config, progress)
+    lifter, fallback = BACKENDS.create("lifter", config.lifter), BACKENDS.create("lifter", config.fallback_lifter)
+    by = (config.lifter, config.fallback_lifter)
+    objects = flat.deocclusion.objects
+
+    def lift_one(obj: CompleteObject) -> tuple[LiftInput, StageResult[LiftedMesh]]:
+        item, problem = _prepare(obj, flat, ground.value, config.lift)
+        key = {"item": item, "by": by, "seed": config.seed, "problem": problem}
+        return item, run.stage(f"objects/{object_slug(obj.id, obj.name)}/lift", key, lambda: _lift(item, problem), LiftedMesh)
+
+    def _lift(item: LiftInput, problem: str | None) -> LiftedMesh:
+        mesh = lift(item, lifter, fallback, seed=config.seed)
+        return replace(mesh, fallback=mesh.fallback or problem)
+
+    done, lost = [], []
+    pool = ThreadPoolExecutor(min(MAX_LIFTS_AT_ONCE, os.cpu_count() or 1))
+    try:
+        for k, (obj, future) in enumerate(zip(objects, [pool.submit(lift_one, obj) for obj in objects], strict=True)):
+            method = "failed"
+            with surviving(f"{obj.id} {obj.name}: left out of the scene, it can't be lifted", lost):
+                item, mesh = future.result()
+                done.append((obj, item, mesh))
+                method = mesh.value.method
+            progress("lift", k + 1, len(objects), f"{obj.name}: {method}")
+    finally:
+        pool.shutdown(cancel_futures=True)  # interrupted: what is under way is finished and kept, the rest is not begun
+    survivors, items, meshes = zip(*done, strict=True) if done else ((), (), ())
+    return Lifted(ground, survivors, items, meshes, tuple(lost))
+
+
+def _prepare(obj: CompleteObject, flat: DeocclusionStages, ground: Ground, config: LiftConfig) -> tuple[LiftInput, str | None]:
+    """What the lifter sees of an object, and why it is less than it should be."""
+    camera = flat.seen.camera.value
+    try:
+        return prepare_lift(obj, camera, flat.seen.depth.value, ground, config), None
+    except Exception as error:
+        log.warning("object %d (%s): its visible part is lifted as it is", obj.id, obj.name, exc_info=True)
+        return prepare_plainly(obj, camera, ground, config), f"only its visible part is lifted: {error_text(error)}"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The placed objects, and the scene around them."""
+
+    placement: StageResult[Placement]
+    scene: StageResult[Scene]
+
+
+def place_objects(
+    flat: DeocclusionStages, lifted: Lifted, run: RunFolder, config: Config, *, progress: Progress = silent
+) -> Placed:
+    """Every mesh to its place, floor and backdrop around them."""
+    ground = lifted.ground
     placement = run.stage(
         "place",
-        {"meshes": meshes, "occlusion": flat.occlusion, "ground": ground, "config": config.place},
-        lambda: place(
-            flat.deocclusion, items, tuple(m.value for m in meshes), ground.value, guess_scale, config.place, progress=progress
-        ),
+        {
+            "objects": flat.layers,
+            "meshes": lifted.meshes,
+            "occlusion": flat.seen.occlusion,
+            "ground": ground,
+            "config": config.place,
+            "lost": lifted.lost,
+        },
+        lambda: _place(flat, lifted, config.place, progress),
         Placement,
     )
     scene = run.stage(
@@ -117,107 +189,45 @@ def build(
         {"placement": placement, "background": flat.background},
         lambda: assemble(flat.deocclusion, ground.value, placement.value),
         Scene,
+        rescue=Rescue(
+            lambda: assemble(flat.deocclusion, ground.value, placement.value, surroundings=False),
+            "the scene has neither floor nor backdrop",
+        ),
     )
     progress("scene", 1, 2, scene.value.scale_source)
-    return flat, scene.value
+    return Placed(placement, scene)
 
 
-def _lift_all(
-    flat: DeocclusionStages, ground: StageResult[Ground], run: RunFolder, config: Config, progress: Progress
-) -> tuple[tuple[LiftInput, ...], tuple[StageResult[LiftedMesh], ...]]:
-    """One stage per object, so that an interrupted run loses one mesh at most."""
-    lifter, fallback = BACKENDS.create("lifter", config.lifter), BACKENDS.create("lifter", config.fallback_lifter)
-    camera, depth, objects = flat.camera.value, flat.depth.value, flat.objects.value
-    items = tuple(prepare_lift(obj, camera, depth, ground.value, config.lift) for obj in objects)
-    by = (config.lifter, config.fallback_lifter)
-
-    def lift_one(item: LiftInput) -> StageResult[LiftedMesh]:
-        name = f"objects/{object_slug(item.id, item.name)}/lift"
-        key = {"item": item, "by": by, "seed": config.seed}
-        return run.stage(name, key, lambda: lift(item, lifter, fallback, seed=config.seed), LiftedMesh)
-
-    meshes = []
-    pool = ThreadPoolExecutor(min(MAX_LIFTS_AT_ONCE, os.cpu_count() or 1))
-    try:
-        for k, (item, mesh) in enumerate(zip(items, pool.map(lift_one, items), strict=True)):
-            meshes.append(mesh)
-            progress("lift", k + 1, len(items), f"{item.name}: {mesh.value.method}")
-    finally:
-        pool.shutdown(cancel_futures=True)  # interrupted: what is under way is finished and kept, the rest is not begun
-    return items, tuple(meshes)
-
-
-def assemble(deocclusion: Deocclusion, ground: Ground, placement: Placement) -> Scene:
-    """Placed objects, floor and backdrop in one world."""
-    objects, metres, scale_source = placement
-    pose = world_from_camera(ground, metres)
-    floor, backdrop = build_environment(deocclusion, ground, pose, metres, _box_of(objects))
-    return Scene(
-        name=deocclusion.photo.name,
-        photo_sha256=deocclusion.photo.sha256,
-        camera=deocclusion.camera,
-        world_from_camera=pose,
-        objects=objects,
-        floor=floor,
-        backdrop=backdrop,
-        metric=deocclusion.depth.kind == "metric",
-        scale_source=scale_source,
-        depth_source=deocclusion.depth.source,
-        gravity_source=ground.source,
-        occlusion_edges=tuple((e.front, e.behind) for e in deocclusion.occlusion.edges),
-        notes=tuple(f"order cycle: dropped {e.front} > {e.behind}" for e in deocclusion.occlusion.dropped),
+def _place(flat: DeocclusionStages, lifted: Lifted, config: PlaceConfig, progress: Progress) -> Placement:
+    lost = list(lifted.lost)
+    survivors = replace(flat.deocclusion, objects=lifted.objects)
+    meshes = tuple(m.value for m in lifted.meshes)
+    objects, metres, source = place(
+        survivors, lifted.items, meshes, lifted.ground.value, guess_scale, config, progress=progress, lost=lost
     )
+    sound = []
+    for obj in objects:
+        with surviving(f"{obj.id} {obj.name}: left out of the scene, it can't be written", lost):
+            check_exportable(obj)
+            sound.append(obj)
+    return Placement(tuple(sound), metres, source, tuple(lost))
 
 
-def _box_of(objects: tuple[PlacedObject, ...]) -> np.ndarray:
-    """Corners (2, 3) of the world box around all objects, metres."""
-    points = np.concatenate([_world_vertices(o.mesh, o.world_from_object.matrix) for o in objects])
-    return np.stack([points.min(axis=0), points.max(axis=0)])
-
-
-def _world_vertices(mesh: TexturedMesh, world_from_mesh: np.ndarray) -> np.ndarray:
-    return mesh.vertices @ world_from_mesh[:3, :3].T + world_from_mesh[:3, 3]
-
-
-def _export(flat: DeocclusionStages, scene: Scene, run: RunFolder, config: Config, progress: Progress) -> Reconstruction:
-    """Everything that people and programs open: rewritten by every run, since it is quick and may have been edited.
-
-    Files of earlier masks go after ``scene.json`` has taken the place of the one that may need them.
-    """
-    start = time.perf_counter()
+def _export(flat: DeocclusionStages, placed: Placed, run: RunFolder, config: Config, progress: Progress) -> Reconstruction:
+    """The files that people and programs open, and what there is to say about the run."""
+    start, scene = time.perf_counter(), placed.scene.value
     run.require()
-    write_object_images(flat.deocclusion, run.path)
-    write_scene_glb(scene, run.path / "scene.glb", config.glb)
-    for obj in scene.objects:
-        write_object_glb(obj, run.path / "objects" / object_folder(obj.id, obj.name) / "mesh.glb", config.glb)
     run.write("config.json", _config_json(config))
-    save_scene(scene, run.path)
-    _forget_other_objects(scene, run.path / "objects")
+    failed = export(flat.deocclusion, scene, run.path, config.glb)
     timings = _timings(run, flat, scene, config)
     timings["export"] = ("scene.json, GLB", time.perf_counter() - start)
-    write_report(flat.deocclusion, scene, timings, run.path, peak_memory_gb=_peak_memory_gb())
+    stages = tuple(result.fallback for result in run.results.values() if result.fallback)
+    told = (*stages, *placed.placement.value.lost, *failed)
+    mishaps = export_report(flat.deocclusion, scene, timings, run.path, told)
     progress("scene", 2, 2, "report")
     fallbacks = tuple(f"{o.id} {o.name}: {o.fallback}" for o in scene.objects if o.fallback)
     resumed = tuple(name for name, result in run.results.items() if result.cached)
-    return Reconstruction(flat.deocclusion, scene, timings, fallbacks, resumed, run.path)
-
-
-def _forget_other_objects(scene: Scene, folder: Path) -> None:
-    """Folders of objects that an earlier run with other masks wrote; what people put beside them stays."""
-    kept = {object_folder(obj.id, obj.name) for obj in scene.objects}
-    for old in folder.glob("[0-9][0-9][0-9]_*") if folder.is_dir() else ():
-        if old.is_dir() and old.name not in kept:
-            remove_files(old, OBJECT_FILES)
-
-
-def _peak_memory_gb() -> float | None:
-    """Largest memory that this process has held; None where the system does not say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    return Reconstruction(flat.deocclusion, scene, timings, (*fallbacks, *mishaps), resumed, run.path)
 
 
 def _config_json(config: Config) -> str:
@@ -225,14 +235,14 @@ def _config_json(config: Config) -> str:
 
 
 def _timings(run: RunFolder, flat: DeocclusionStages, scene: Scene, config: Config) -> Timings:
-    """Method and seconds of every stage; the objects' lifts are summed up."""
+    """Method and seconds of every stage; those of layers and objects are summed up."""
     two_d = config.deocclusion
     methods = {
         "segmentation": "given masks",
-        "camera": flat.camera.value.source,
-        "depth": flat.depth.value.source,
+        "camera": flat.seen.camera.value.source,
+        "depth": flat.seen.depth.value.source,
         "occlusion": two_d.order,
-        "objects": two_d.completer,
+        "complete": two_d.completer,
         "background": flat.background.value.method,
         "ground": scene.gravity_source,
         "lift": f"{config.lifter}, summed over objects",
@@ -241,5 +251,5 @@ def _timings(run: RunFolder, flat: DeocclusionStages, scene: Scene, config: Conf
     }
     seconds = {name: 0.0 for name in methods}
     for name, result in run.results.items():
-        seconds["lift" if name.endswith("/lift") else name] += result.seconds
+        seconds["lift" if name.endswith("/lift") else name.split("/")[0]] += result.seconds
     return {name: (methods[name], seconds[name]) for name in methods}

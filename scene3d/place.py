@@ -12,7 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from paco_core.contacts import find_carriers, find_feet
+from paco_core.errors import error_text
 from paco_core.progress import Progress, silent
+from paco_core.rescue import surviving
 from paco_core.types import CompleteObject, Deocclusion
 from scene3d import contact
 from scene3d.contact import Resting
@@ -62,6 +64,8 @@ class _Draft:
     fit: Fit
     resting: Resting | None = None
     steps: list[PlacementStep] = field(default_factory=list)
+    problem: str | None = None
+    """Why it was not placed as it should be."""
 
 
 def place(
@@ -73,15 +77,19 @@ def place(
     config: PlaceConfig = PlaceConfig(),
     *,
     progress: Progress = silent,
+    lost: list[str] | None = None,
 ) -> tuple[tuple[PlacedObject, ...], float, str]:
     """Place every lifted object. Returns (objects, metres per depth unit, where that scale comes from).
 
     ``guess_scale`` is asked only for relative depth: it gets (name, height, width) of every object and the camera's height,
-    all in depth units, and answers with metres per unit and a phrase.
+    all in depth units, and answers with metres per unit and a phrase. An object that can't be fitted stands where its visible
+    depth says, and tells why in ``fallback``; one for which even that fails is left out, with a sentence in ``lost``.
     """
+    lost = [] if lost is None else lost
     drafts = []
     for k, (obj, item, mesh) in enumerate(zip(deocclusion.objects, inputs, lifted, strict=True)):
-        drafts.append(_fit_alone(deocclusion, obj, item, mesh, ground, config))
+        with surviving(f"{obj.id} {obj.name}: left out of the scene, it can't be placed", lost):
+            drafts.append(_draft(deocclusion, obj, item, mesh, ground, config))
         progress("place", k + 1, len(lifted), obj.name)
     _rest(drafts, deocclusion, ground, config)
     if deocclusion.depth.kind == "metric":
@@ -89,7 +97,29 @@ def place(
     else:
         sizes = tuple((d.obj.name, contact.extent_height(d.mesh, d.pose, ground), _width(d)) for d in drafts)
         metres, source = guess_scale(sizes, ground.camera_height)
-    return tuple(_finished(d, ground, metres) for d in drafts), metres, source
+    placed = []
+    for d in drafts:
+        with surviving(f"{d.obj.id} {d.obj.name}: left out of the scene, it can't be placed", lost):
+            placed.append(_finished(d, ground, metres))
+    return tuple(placed), metres, source
+
+
+def _draft(
+    deocclusion: Deocclusion, obj: CompleteObject, item: LiftInput, lifted: LiftedMesh, ground: Ground, config: PlaceConfig
+) -> _Draft:
+    """``_fit_alone``, or for an odd object its start pose, which nothing was compared with."""
+    try:
+        return _fit_alone(deocclusion, obj, item, lifted, ground, config)
+    except Exception as error:
+        log.warning("object %d (%s) is not fitted to the photo", obj.id, obj.name, exc_info=True)
+        centre = item.camera_from_crop @ lifted.crop_from_lift[:3, 3]
+        scale = lifted.metres_per_unit if _metric(deocclusion) else None
+        scale = scale or _start_scale(deocclusion, obj, centre)
+        pose = similarity(item.camera_from_crop @ lifted.crop_from_lift[:3, :3], scale * centre, scale)
+        mesh = RayMesh(lifted.mesh.vertices, lifted.mesh.faces)
+        nothing = np.zeros((8, 8), np.float32)
+        target = Target(deocclusion.camera.K, nothing > 0, nothing, np.full_like(nothing, np.nan))
+        return _Draft(obj, lifted, mesh, target, pose, Fit(0.0, 0.0), problem=f"not fitted to the photo: {error_text(error)}")
 
 
 def _fit_alone(
@@ -168,18 +198,31 @@ def _rest(drafts: list[_Draft], deocclusion: Deocclusion, ground: Ground, config
     by_masks = find_carriers(deocclusion.segmentation, feet)
     metric = _metric(deocclusion)
     if metric:  # lowest first: whatever carries is below what it carries
-        order = sorted(drafts, key=lambda d: contact.base_height(d.mesh, d.pose, ground))
+        order = sorted(drafts, key=lambda d: _base_height(d, ground))
     else:
         order = sorted(drafts, key=lambda d: _generation(d.obj.id, by_masks))
     settled: dict[int, _Draft] = {}
     for draft in order:
-        draft.resting = _find_support(draft, settled, by_masks, ground, metric)
-        over_another = feet[draft.obj.id].below > 0
-        if over_another and draft.resting.kind == ("background" if metric else "floor"):
-            _stretch(draft, ground)
-        if draft.resting.kind != "background":
-            _touch(draft, draft.resting.height, ground, metric, config)
-        settled[draft.obj.id] = draft
+        before = replace(draft, steps=list(draft.steps))
+        try:
+            draft.resting = _find_support(draft, settled, by_masks, ground, metric)
+            over_another = feet[draft.obj.id].below > 0
+            if over_another and draft.resting.kind == ("background" if metric else "floor"):
+                _stretch(draft, ground)
+            if draft.resting.kind != "background":
+                _touch(draft, draft.resting.height, ground, metric, config)
+            settled[draft.obj.id] = draft
+        except Exception as error:  # an odd object stays where it was, and carries nothing
+            log.warning("object %d (%s): what it rests on is not known", draft.obj.id, draft.obj.name, exc_info=True)
+            vars(draft).update(vars(before), problem=f"what it rests on is not known: {error_text(error)}")
+
+
+def _base_height(draft: _Draft, ground: Ground) -> float:
+    """Above the floor; infinite for an odd object, of which ``_rest`` then tells."""
+    try:
+        return contact.base_height(draft.mesh, draft.pose, ground)
+    except Exception:
+        return np.inf
 
 
 def _generation(object_id: int, carriers: dict[int, int]) -> int:
@@ -296,5 +339,5 @@ def _finished(draft: _Draft, ground: Ground, metres: float) -> PlacedObject:
         watertight=draft.lifted.watertight,
         layer=draft.obj.layer,
         visible_fraction=visible,
-        fallback=draft.obj.fallback or draft.lifted.fallback,
+        fallback=draft.obj.fallback or draft.lifted.fallback or draft.problem,
     )

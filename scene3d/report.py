@@ -1,13 +1,16 @@
 """What a person looks at after a run: one picture sheet (``report.png``) and one page (``report.html``)."""
 
 import io
+import logging
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image
 
+from paco_core.errors import error_text
 from paco_core.files import write_atomic
+from paco_core.rescue import surviving
 from paco_core.types import CompleteObject, Deocclusion
 from scene3d.render import SceneRenderer, orbit_camera
 from scene3d.report_html import page
@@ -16,6 +19,8 @@ from scene3d.report_sheet import sheet
 from scene3d.report_types import Figure, ObjectEntry, Report, StageEntry
 from scene3d.scene import object_folder
 from scene3d.types import PlacedObject, Scene
+
+log = logging.getLogger(__name__)
 
 VIEWS_DEG = (-30.0, 0.0, 30.0)
 VIEW_PX = 512
@@ -35,12 +40,14 @@ def write_report(
     folder: Path,
     *,
     peak_memory_gb: float | None = None,
+    mishaps: tuple[str, ...] = (),
 ) -> None:
     """Write ``report.png`` and ``report.html`` into ``folder``.
 
-    ``timings`` maps a stage to its method and its seconds. Raises ``BadInput`` when the folder can't be written.
+    ``timings`` maps a stage to its method and its seconds; ``mishaps`` are sentences about what failed that no object knows of.
+    Raises ``BadInput`` when the folder can't be written.
     """
-    report = build_report(deocclusion, scene, timings, peak_memory_gb)
+    report = build_report(deocclusion, scene, timings, peak_memory_gb, mishaps)
     write_atomic(folder / "report.png", _png(sheet(report)))
     write_atomic(folder / "report.html", page(report).encode())
 
@@ -50,6 +57,7 @@ def build_report(
     scene: Scene,
     timings: dict[str, tuple[str, float]],
     peak_memory_gb: float | None = None,
+    mishaps: tuple[str, ...] = (),
 ) -> Report:
     """Everything that a report shows, as pictures and texts."""
     photo, depth = deocclusion.photo, deocclusion.depth
@@ -66,10 +74,10 @@ def build_report(
             _figure(deocclusion.background.rgb, f"Background without objects ({deocclusion.background.method})"),
         ),
         graph=Figure(draw_graph(deocclusion.occlusion, names, GRAPH_PX), _graph_text(deocclusion)),
-        objects=tuple(_entry(item, placed.get(item.id), scene) for item in deocclusion.objects),
+        objects=tuple(_tile(item, placed.get(item.id), scene) for item in deocclusion.objects),
         metric=scene.metric,
         stages=tuple(StageEntry(stage, method, seconds) for stage, (method, seconds) in timings.items()),
-        fallbacks=_fallbacks(deocclusion, scene),
+        fallbacks=(*_fallbacks(deocclusion, scene), *mishaps),
     )
 
 
@@ -130,6 +138,17 @@ def _facts(
     return tuple(facts)
 
 
+def _tile(item: CompleteObject, placed: PlacedObject | None, scene: Scene) -> ObjectEntry:
+    """``_entry``, or an empty one that says why: one odd object must not cost the report."""
+    try:
+        return _entry(item, placed, scene)
+    except Exception as error:
+        log.warning("object %d (%s) can't be shown in the report", item.id, item.name, exc_info=True)
+        blank = Image.new("RGB", (OBJECT_PX, OBJECT_PX), "white")
+        texts = ("-", "-", "-", f"can't be shown here: {error_text(error)}", "-", "-", "-")
+        return ObjectEntry(item.id, item.name, item.layer, blank, blank, "-", "-", **dict(zip(_PLACED, texts, strict=True)))
+
+
 def _entry(item: CompleteObject, placed: PlacedObject | None, scene: Scene) -> ObjectEntry:
     plain, marked = (draw_object(item, OBJECT_PX, marked=mark) for mark in (False, True))
     shown = {"id": item.id, "name": item.name, "layer": item.layer, "plain": plain, "marked": marked}
@@ -165,16 +184,20 @@ def _fallbacks(deocclusion: Deocclusion, scene: Scene) -> tuple[str, ...]:
     return (*flat, *(f"{item.name}: {item.fallback}" for item in scene.objects if item.fallback))
 
 
-def write_object_images(deocclusion: Deocclusion, folder: Path) -> None:
+def write_object_images(deocclusion: Deocclusion, folder: Path) -> tuple[str, ...]:
     """``background.png``, and per object ``rgba.png`` (complete), ``amodal.png`` and ``generated.png`` (masks: what it is,
-    what of it was invented) in ``objects/<id>_<name>/``. Raises ``BadInput`` when the folder can't be written.
+    what of it was invented) in ``objects/<id>_<name>/``. Returns a sentence per object whose pictures failed; raises
+    ``BadInput`` when the folder can't be written.
     """
     write_atomic(folder / "background.png", _png(Image.fromarray(deocclusion.background.rgb)))
+    failed: list[str] = []
     for item in deocclusion.objects:
-        place = folder / "objects" / object_folder(item.id, item.name)
-        write_atomic(place / "rgba.png", _png(Image.fromarray(item.rgba)))
-        write_atomic(place / "amodal.png", _png(_mask_picture(item.amodal)))
-        write_atomic(place / "generated.png", _png(_mask_picture(item.generated)))
+        with surviving(f"{item.id} {item.name}: its pictures could not be written", failed):
+            place = folder / "objects" / object_folder(item.id, item.name)
+            write_atomic(place / "rgba.png", _png(Image.fromarray(item.rgba)))
+            write_atomic(place / "amodal.png", _png(_mask_picture(item.amodal)))
+            write_atomic(place / "generated.png", _png(_mask_picture(item.generated)))
+    return tuple(failed)
 
 
 def _mask_picture(mask: Bool[np.ndarray, "h w"]) -> Image.Image:

@@ -42,8 +42,8 @@ def seen_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     computed: list[str] = []
     original = RunFolder.stage
 
-    def stage(self, name, key_inputs, compute, type_):
-        result = original(self, name, key_inputs, compute, type_)
+    def stage(self, name, key_inputs, compute, type_, **options):
+        result = original(self, name, key_inputs, compute, type_, **options)
         if not result.cached:
             computed.append(name)
         return result
@@ -137,6 +137,7 @@ def test_relative_depth_gives_a_scene_that_says_that_its_scale_is_a_guess(room, 
 
 def test_a_large_photo_is_worked_on_at_a_bounded_size_with_everything_that_belongs_to_it(room):
     small = shrink(inputs_of(room), 128)
+    assert small.depth is not None and small.camera is not None
     assert small.photo.hw == small.segmentation.masks.shape[1:] == small.depth.z.shape == (96, 128)
     assert small.photo.sha256 == room.photo.sha256
     before, after = pixel_rays(room.camera), pixel_rays(small.camera)
