@@ -19,12 +19,14 @@ FOV_RANGE_DEG = (5.0, 150.0)
 
 
 def estimate_camera(photo: Photo, *, fov_deg: float | None = None, given: Camera | None = None) -> Camera:
-    """Intrinsics by trust: given ones, ``fov_deg`` (of the longer side, degrees), EXIF, else 55°.
+    """Intrinsics by trust: given ones or ``fov_deg`` (of the longer side, degrees), EXIF, else 55° along the longer side.
 
-    Raises ``BadInput`` for a field of view that no pinhole camera has or intrinsics of another image size.
+    Raises ``BadInput`` for a field of view that no pinhole camera has, intrinsics of another image size, or both given.
     """
     h, w = photo.hw
     if given is not None:
+        if fov_deg is not None:
+            raise BadInput("Intrinsics (--camera) and a field of view (--fov-deg) are both given. Leave one of them out.")
         if (given.width, given.height) != (w, h):
             raise BadInput(
                 f"The camera is for {given.width}×{given.height} px, the photo has {w}×{h} px. Give the intrinsics of this photo."
@@ -32,7 +34,10 @@ def estimate_camera(photo: Photo, *, fov_deg: float | None = None, given: Camera
         return given
     if fov_deg is not None:
         if not FOV_RANGE_DEG[0] <= fov_deg <= FOV_RANGE_DEG[1]:
-            raise BadInput(f"--fov-deg {fov_deg:g} is outside of {FOV_RANGE_DEG[0]:g}…{FOV_RANGE_DEG[1]:g} degrees.")
+            raise BadInput(
+                f"--fov-deg {fov_deg:g} is outside of {FOV_RANGE_DEG[0]:g}…{FOV_RANGE_DEG[1]:g} degrees. "
+                "Give the angle along the photo's longer side, or leave it out."
+            )
         return _pinhole(w, h, 0.5 * max(w, h) / math.tan(math.radians(fov_deg) / 2), "user")
     if photo.focal_35mm:
         return _pinhole(w, h, photo.focal_35mm / FULL_FRAME_DIAGONAL_MM * math.hypot(w, h), "exif")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from paco_core.backends.boundary import BoundaryOrder
 from paco_core.errors import BadInput
-from paco_core.occlusion import break_cycles, find_occlusions, layers_of
+from paco_core.occlusion import break_cycles, find_occlusions, layers_of, parse_order
 from paco_core.types import DepthMap, OcclusionEdge, Photo, Segmentation
 
 
@@ -98,9 +98,18 @@ def test_the_users_word_wins_over_every_cue():
     ("order", "sentence"),
     [
         (("ball",), 'write it as "cup>saucer"'),
+        (("ball<cup",), 'write it as "cup>saucer"'),
+        (("",), 'write it as "cup>saucer"'),
+        (("ball>",), 'write it as "cup>saucer"'),
+        (("ball>>3",), 'write it as "cup>saucer"'),
         (("ball>cup",), "is no object here. The objects are: 1 ball, 2 ball two, 3 ball three"),
+        (("ball>bal two",), "is no object here. Did you mean 'ball two'?"),
+        (("ball>4",), '"4" is no object here'),
         (("ball>ball",), "can not hide itself"),
-        (("1>2", "2>3", "3>1"), "goes round in a circle"),
+        (("1>2>2",), "can not hide itself"),
+        (("1>2", "2>3", "3>1"), 'goes round in a circle: .* Remove or turn one of --order "1>2", "2>3", "3>1"'),
+        (("1>2", "ball two>ball"), "goes round in a circle: ball > ball two > …"),
+        (("1>2>3>1",), "goes round in a circle"),
     ],
 )
 def test_a_bad_order_is_refused_with_what_to_do(order, sentence):
@@ -119,7 +128,7 @@ def test_a_bad_order_is_refused_with_what_to_do(order, sentence):
 def test_layers_are_a_topological_order_whatever_the_edges(raw, rng):
     edges = tuple(OcclusionEdge(*((a, b) if rng.random() < 0.5 else (b, a)), w, 10, "depth") for a, b, w in raw)
     segmentation = Segmentation(tuple(range(1, 8)), tuple("abcdefg"), np.ones((7, 1, 1), bool))
-    kept, dropped = break_cycles(edges, segmentation)
+    kept, dropped = break_cycles(edges)
     layer = dict(zip(segmentation.ids, layers_of(segmentation.ids, kept), strict=True))
     assert all(layer[e.front] < layer[e.behind] for e in kept)
     assert set(kept) | set(dropped) == set(edges)
@@ -128,5 +137,45 @@ def test_layers_are_a_topological_order_whatever_the_edges(raw, rng):
 
 def test_an_edge_that_the_user_gave_is_never_dropped():
     edges = (OcclusionEdge(1, 2, math.inf, 0, "user"), OcclusionEdge(2, 1, 50.0, 9, "depth"))
-    segmentation = Segmentation((1, 2), ("a", "b"), np.ones((2, 1, 1), bool))
-    assert break_cycles(edges, segmentation)[0] == edges[:1]
+    assert break_cycles(edges)[0] == edges[:1]
+
+
+def named(*names: str) -> Segmentation:
+    return Segmentation(tuple(range(1, len(names) + 1)), names, np.ones((len(names), 1, 1), bool))
+
+
+def test_an_order_may_be_a_chain_of_names_in_any_case_and_ids():
+    assert parse_order(("Ball > 2>BALL three",), pile()[1]) == ((1, 2), (2, 3))
+    assert parse_order(("1>2", "ball>ball two", "1>2>3"), pile()[1]) == ((1, 2), (2, 3))
+    assert parse_order((), pile()[1]) == ()
+
+
+def test_the_same_name_twice_is_refused_with_the_ids():
+    with pytest.raises(BadInput, match=r'"chair" may be any of 2 objects: 1 \(chair\), 3 \(chair\)\. Use the id'):
+        parse_order(("table>chair",), named("chair", "table", "chair"))
+    assert parse_order(("table>3",), named("chair", "table", "chair")) == ((2, 3),)
+
+
+def test_the_exact_name_wins_over_another_case_of_it():
+    assert parse_order(("cup>Cup",), named("Cup", "cup")) == ((2, 1),)
+
+
+def test_a_name_that_is_anothers_id_is_refused_with_both():
+    with pytest.raises(BadInput, match=r'"2" may be any of 2 objects: 1 \(2\), 2 \(cup\)'):
+        parse_order(("2>cup 3",), named("2", "cup", "cup 3"))
+
+
+def test_a_sentence_about_a_hundred_objects_stays_readable():
+    with pytest.raises(BadInput, match="30 thing 29 and 70 more") as refused:
+        parse_order(("stone>thing 1",), named(*(f"thing {i}" for i in range(100))))
+    assert len(str(refused.value)) < 700
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), max_size=12), st.permutations(range(1, 7)), st.integers(0, 5))
+def test_what_the_user_said_is_never_dropped_whatever_is_predicted(predicted, ranking, count):
+    said = [(ranking[i], ranking[i + 1]) for i in range(count)]
+    edges = tuple({frozenset(p): (*p, 5.0) for p in predicted if p[0] != p[1]}.values())
+    photo = Photo(np.zeros((1, 1, 3), np.uint8), "p", "0")
+    depth = DepthMap(np.ones((1, 1), np.float32), np.ones((1, 1), bool), "relative", "t")
+    graph = find_occlusions(photo, named(*"abcdef"), depth, fixed(*edges), overrides=tuple(f"{a}>{b}" for a, b in said))
+    assert set(said) <= pairs(graph)
