@@ -16,8 +16,12 @@ from scene3d.types import TexturedMesh
 
 BLURS = (0.012, 0.03, 0.07)
 """Blurs of the photo for what lies ever deeper behind the visible surface, shares of the silhouette's side (docs/method.md)."""
-FULL_BLUR_DEPTH = 0.10
-"""At this depth behind the visible surface (work units) the blurriest level is nearly reached (docs/method.md)."""
+SIDE_DEPTH = 0.10
+"""This far (work units) behind what is seen and before what is last, a side's colours are at their blurriest."""
+BACK_LEVEL, SIDE_LEVEL = 0.6, 1.0
+"""Blur levels of the back and, on top of it, of the sides: what is invented is softer than what is seen, in the same pattern."""
+BACK_DEPTH = 0.12
+"""From this depth behind what is seen (work units) on a surface counts as the back in full: no seam at the rim."""
 EDGE_PX = 1.5
 """The mask's edge pixels mix object and background; this much (or 0.4 % of the side, if more) is replaced from inside."""
 BUFFER_PX = 320
@@ -52,16 +56,25 @@ def paint(
     px_per_unit = view.focal_px / view.distance
     atlas = unwrap(vertices, faces, uv, front, maybe, px_per_unit, config.max_size)
     photo = clean_photo(rgba, outline.mask, outline.side_px)
-    colors = _Continuation(photo, outline, view, surface, twins)
+    colors = _Continuation(photo, outline, view, surface, _last_surface(vertices, faces, view), twins)
     texture = _bake(atlas, vertices[atlas.source], photo[0], colors)
     return TexturedMesh(vertices[atlas.source], atlas.faces, atlas.texel / atlas.size, texture)
 
 
 def visible_surface(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], view: View) -> Field2D:
     """Height toward the camera of the surface that the crop camera sees; -inf where it sees none."""
+    return _surface(vertices, faces, view, farthest=False)
+
+
+def _last_surface(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], view: View) -> Field2D:
+    """Height toward the camera of the surface where each sight line leaves the mesh for good; -inf where there is none."""
+    return _surface(vertices, faces, view, farthest=True)
+
+
+def _surface(vertices: np.ndarray, faces: np.ndarray, view: View, *, farthest: bool) -> Field2D:
     uv, height = view.project(vertices)
     scale = min(1.0, BUFFER_PX / view.size_px)
-    depth = depth_buffer(uv, np.maximum(view.distance - height, 1e-3), faces, view.size_px, scale)
+    depth = depth_buffer(uv, np.maximum(view.distance - height, 1e-3), faces, view.size_px, scale, farthest=farthest)
     step = view.size_px / depth.shape[0]
     return Field2D(view.distance - depth, (step / 2, step / 2), step)
 
@@ -123,8 +136,36 @@ TWIN_BLEND = 0.03
 """Doubt (work units) over which a point's colour fades into that of its symmetric twin: no seam where both are as good."""
 
 
+@dataclass(frozen=True)
+class _Look:
+    """Where points lie in the crop, and how far from what it shows."""
+
+    uv: Float64[np.ndarray, "n 2"]
+    behind: Float64[np.ndarray, "n"]
+    """Depth behind the first surface of the pixel's sight line, work units."""
+    before: Float64[np.ndarray, "n"]
+    """Height before the last one."""
+    doubt: Float64[np.ndarray, "n"]
+    """How little the pixel's colour says about the point: the depth behind, and a malus for facing away. (The inner wall of a cup
+    lies just before the outer one: only the normal tells that the photo shows the other side.)"""
+
+    def at(self, chosen: Bool[np.ndarray, "n"]) -> "_Look":
+        """Of some of the points."""
+        return _Look(self.uv[chosen], self.behind[chosen], self.before[chosen], self.doubt[chosen])
+
+
+def _ramp(x: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
+    """0 below 0, 1 above 1, without a kink between."""
+    x = np.clip(x, 0, 1)
+    return x * x * (3 - 2 * x)
+
+
 class _Continuation:
-    """Colour of any surface point: the photo at the point, at its symmetric twin, or folded inward, blurred (docs/method.md)."""
+    """Colour of any surface point: the photo at the point, at its symmetric twin, or through the object (docs/method.md).
+
+    The back is the front seen through the object, softer. A side begins at the rim of the front and ends at the rim of
+    the back; on it the photo is folded inward, as far as the nearer of both rims is away, so that it meets both without a seam.
+    """
 
     def __init__(
         self,
@@ -132,10 +173,12 @@ class _Continuation:
         outline: Outline,
         view: View,
         surface: Field2D,
+        last: Field2D,
         twins: tuple[Twin, ...],
     ) -> None:
         self._levels, self._view, self._twins = photo[1], view, twins
         self._surface = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
+        self._last = last.with_values(fill_outwards(last.values, np.isfinite(last.values)))
         self._around = _nearest_around(surface, 3 * NEAR_PX)  # an occluder's edge is soft in the photo
         self._distance, self._px_per_unit = outline.distance, outline.side_px
         grid = outline.grid
@@ -150,33 +193,33 @@ class _Continuation:
         """sRGB in [0, 1] of work points with outward normals."""
         looks = [self._look(points, normals)]
         looks += [self._look(*twin(points, normals)) for twin in self._twins]
-        doubts = np.stack([doubt for _, _, doubt in looks])
-        for k, (uv, _, _) in enumerate(looks[1:], 1):
-            doubts[k] += np.where(self._distance.at(uv) > -0.02, 0.01, np.inf)  # a tie goes to the point's own pixel
+        doubts = np.stack([look.doubt for look in looks])
+        for k, look in enumerate(looks[1:], 1):
+            doubts[k] += np.where(self._distance.at(look.uv) > -0.02, 0.01, np.inf)  # a tie goes to the point's own pixel
         share = np.exp((doubts.min(axis=0) - doubts) / TWIN_BLEND)
         share /= share.sum(axis=0)
         out = np.zeros((len(points), 3))
-        for weight, (uv, behind, _) in zip(share, looks, strict=True):
+        for weight, look in zip(share, looks, strict=True):
             used = weight > 1e-3
-            out[used] += weight[used, None] * self._folded(uv[used], behind[used])
+            out[used] += weight[used, None] * self._folded(look.at(used))
         return out / np.maximum(np.where(share > 1e-3, share, 0).sum(axis=0), 1e-6)[:, None]
 
-    def _folded(self, uv: Float64[np.ndarray, "n 2"], behind: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n 3"]:
-        """Colours of pixels, moved inward and blurred by how far the points lie behind what is seen there."""
-        move = np.minimum(0.9 * behind, 0.75 * self._local.at(uv)) * self._px_per_unit
-        uv = uv + np.stack([f.at(uv) for f in self._inward], axis=1) * move[:, None]
-        level = np.clip(behind / FULL_BLUR_DEPTH, 0, 1) * (len(self._levels) - 1) * 0.8
-        return self._blend(uv, level)
+    def _folded(self, look: "_Look") -> Float64[np.ndarray, "n 3"]:
+        """Colours of pixels, on sides moved inward, never beyond the middle of the silhouette, where inward turns round."""
+        inner = np.minimum(look.behind, look.before)
+        room = np.maximum(self._local.at(look.uv) - np.maximum(self._distance.at(look.uv), 0), 0)
+        move = 0.9 * np.minimum(inner, room) * self._px_per_unit
+        uv = look.uv + np.stack([f.at(look.uv) for f in self._inward], axis=1) * move[:, None]
+        back = _ramp(look.behind / BACK_DEPTH)
+        return self._blend(uv, BACK_LEVEL * back + SIDE_LEVEL * _ramp(inner / SIDE_DEPTH))
 
-    def _look(self, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Pixel of points, how far they lie behind what the photo shows there, and the same with a malus for facing away.
-
-        The inner wall of a cup lies just before the outer one: only the normal tells that the photo shows the other side.
-        """
+    def _look(self, points: np.ndarray, normals: np.ndarray) -> "_Look":
         uv, z = self._view.project(points)
         behind = np.maximum(self._surface.at(uv) - z - 0.012, 0)
+        before = np.maximum(z - self._last.at(uv), 0)
         around = np.maximum(self._around.at(uv) - z - 0.05, 0)  # a slope over the pixels around is no occluder
-        return uv, behind, np.maximum(behind, around) + 0.2 * np.maximum(-normals @ self._view.toward, 0)
+        doubt = np.maximum(behind, around) + 0.2 * np.maximum(-normals @ self._view.toward, 0)
+        return _Look(uv, behind, before, doubt)
 
     def _blend(self, uv: np.ndarray, level: np.ndarray) -> np.ndarray:
         low = np.minimum(level.astype(int), len(self._levels) - 2)

@@ -41,12 +41,22 @@ def depth_buffer(
     faces: Int[np.ndarray, "f 3"],
     size: int,
     scale: float = 1.0,
+    *,
+    farthest: bool = False,
 ) -> Float64[np.ndarray, "r r"]:
-    """z-depth of the nearest surface per pixel of a square picture of side ``round(size * scale)``; inf where nothing is."""
+    """z-depth of the nearest surface per pixel of a square picture of side ``round(size * scale)``; inf where nothing is.
+
+    ``farthest``: of the last surface that a sight line meets, instead of the first.
+    """
     side = round(size * scale)
     pixel, tri, weights = cover(uv[faces] * (side / size), side, side)
     inverse = (weights / depth[faces][tri]).sum(axis=1)  # perspective: 1/z is linear on the screen
-    out = np.zeros(side * side)
-    np.maximum.at(out, pixel, inverse)
+    if farthest:
+        out = np.full(side * side, np.inf)
+        np.minimum.at(out, pixel, inverse)
+        out[np.isinf(out)] = 0.0
+    else:
+        out = np.zeros(side * side)
+        np.maximum.at(out, pixel, inverse)
     with np.errstate(divide="ignore"):
         return (1 / out).reshape(side, side)
