@@ -254,6 +254,18 @@ def _bake(atlas: Atlas, points: np.ndarray, photo: np.ndarray, colors: _Continua
     texel, tri, weights = cover(atlas.texel[faces], size, size, grow=0.02)
     texel, first = np.unique(texel, return_index=True)
     hidden = (points[faces][tri[first]] * weights[first][:, :, None]).sum(axis=1)
-    out.reshape(-1, 3)[texel] = colors(hidden, face_normals(points, faces)[tri[first]])
+    normals = face_normals(points, faces)
+    out.reshape(-1, 3)[texel] = colors(hidden, normals[tri[first]])
     known.reshape(-1)[texel] = True
+    # faces smaller than a texel cover no centre: the texels that their corners are sampled from get the corners' colours
+    corner, first = np.unique(faces.ravel(), return_index=True)
+    around = (np.floor(atlas.texel[corner] - 0.5).astype(int)[:, None] + _SQUARE).reshape(-1, 2)
+    corner, normal = np.repeat(corner, 4), np.repeat(normals[first // 3], 4, axis=0)
+    bare = np.flatnonzero(~known[around[:, 1], around[:, 0]])
+    out[around[bare, 1], around[bare, 0]] = colors(points[corner[bare]], normal[bare])
+    known[around[bare, 1], around[bare, 0]] = True
     return np.clip(np.round(bleed(out, known) * 255), 0, 255).astype(np.uint8)
+
+
+_SQUARE = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+"""The four texels, from the first one, between whose centres a point lies."""
