@@ -83,16 +83,29 @@ class SceneRenderer:
         """One view. ``hw`` resizes the camera's picture; ids and z are those at pixel centres at any ``supersample``."""
         hw = (camera.height, camera.width) if hw is None else hw
         camera_from_world = np.linalg.inv(world_from_camera)
-        hits = self.rays.render(scaled_intrinsics(camera, hw), camera_from_world, hw)
+        rays, faces = self._facing(world_from_camera[:3, 3])
+        hits = _renumbered(rays.render(scaled_intrinsics(camera, hw), camera_from_world, hw), faces)
         if supersample == 1:
             rgb = self._colour(hits, camera, world_from_camera)
         else:
             fine_hw = (hw[0] * supersample, hw[1] * supersample)
-            fine = self.rays.render(scaled_intrinsics(camera, fine_hw), camera_from_world, fine_hw)
+            fine = _renumbered(rays.render(scaled_intrinsics(camera, fine_hw), camera_from_world, fine_hw), faces)
             blocks = self._colour(fine, camera, world_from_camera).reshape(hw[0], supersample, hw[1], supersample, 3)
             rgb = blocks.mean(axis=(1, 3))
         ids = np.where(hits.mask, np.append(self._ids[self._part_of_face], -1)[hits.triangle], -1)
         return RenderedView(rgb=np.clip(np.rint(rgb), 0, 255).astype(np.uint8), ids=ids, z=hits.z)
+
+    def _facing(self, eye: np.ndarray) -> tuple[RayMesh, Int[np.ndarray, " n"]]:
+        """What can be seen from ``eye``, and the number of each of its faces: floor and backdrop have one side.
+
+        Whoever walks round the scene looks into it as into a doll's house.
+        """
+        corner = self.rays.vertices[self.rays.faces[:, 0]]
+        away = np.sum(self._face_normals * (eye - corner), axis=-1) <= 0
+        faces = np.flatnonzero(~away | (self._ids[self._part_of_face] > 0))
+        if len(faces) == len(self.rays.faces):
+            return self.rays, faces
+        return RayMesh(self.rays.vertices, self.rays.faces[faces]), faces
 
     def _colour(self, hits: Hits, camera: Camera, world_from_camera: np.ndarray) -> np.ndarray:
         """Lit sRGB colour (h, w, 3) of every pixel, 0-255 as floats."""
@@ -116,6 +129,11 @@ class SceneRenderer:
             factor[on_floor] *= 1 - self.shading.contact * self._shadow.at(points[on_floor])
         rgb[seen] *= factor[:, None]
         return rgb.reshape(h, w, 3)
+
+
+def _renumbered(hits: Hits, faces: Int[np.ndarray, " n"]) -> Hits:
+    """Hits on a mesh of some faces as hits on the mesh of all."""
+    return replace(hits, triangle=np.append(faces, -1)[hits.triangle])
 
 
 def render_scene(
@@ -148,11 +166,12 @@ def sample_texture(texture: UInt8[np.ndarray, "th tw 3"], uv: Float[np.ndarray, 
     return upper * (1 - y) + lower * y
 
 
-def orbit_camera(scene: Scene, yaw_deg: float, pitch_deg: float = 0.0, margin: float = 0.04) -> np.ndarray:
+def orbit_camera(scene: Scene, yaw_deg: float, pitch_deg: float = 0.0, margin: float | None = 0.04) -> np.ndarray:
     """The photo's camera, walked around the objects: ``world_from_camera`` (4, 4).
 
     It turns about the vertical through the median of the objects' box centres (positive yaw: the camera goes to its
-    right), is raised by ``pitch_deg``, and steps back until every object is inside the frame less ``margin`` of its size.
+    right), is raised by ``pitch_deg``, and steps back until every object is inside the frame less ``margin`` of its size
+    (None: it keeps its distance).
     (0, 0) is the photo's own pose, untouched.
     """
     if (yaw_deg == 0 and pitch_deg == 0) or not scene.objects:
@@ -165,6 +184,8 @@ def orbit_camera(scene: Scene, yaw_deg: float, pitch_deg: float = 0.0, margin: f
     turn = _rotation(np.array([0, 1.0, 0]), yaw_deg) @ _rotation(across, -pitch_deg)
     turned[:3] = turn @ turned[:3]
     turned[:3, 3] += centre
+    if margin is None:
+        return turned
     seen = (np.concatenate(points) - turned[:3, 3]) @ turned[:3, :3]
     turned[:3, 3] -= turned[:3, 2] * _step_back(seen, scene.camera, margin)
     return turned

@@ -64,6 +64,7 @@ One photo in, a 3D scene of separate, complete, movable objects out.
   demo         reconstruct the photos that come with the package
   reconstruct  one photo and its masks become a 3D scene in a run folder
   view         look at the scene of a run folder in a window
+  turntable    film the scene of a run folder: MP4, WebP or GIF
   eval         measure the methods on scenes whose truth is known
   backends     list the methods that can be chosen, and what each needs
   doctor       say what this machine has, and what is missing for what

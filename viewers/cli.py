@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from paco_core.errors import BadInput, MissingDependency
+from viewers.commands import BAD_INPUT, BUG, COMPLETE, INTERRUPTED
 from viewers.errors import UnexpectedError
 from viewers.progressline import ProgressLine, WarningsTo
-
-COMPLETE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""With 3 (finished with fallbacks, said by the commands) all exit codes that there are: see CONVENTIONS.md."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,7 @@ COMMANDS = (
     Command("demo", "reconstruct the photos that come with the package", resumes=True),
     Command("reconstruct", "one photo and its masks become a 3D scene in a run folder", resumes=True),
     Command("view", "look at the scene of a run folder in a window"),
+    Command("turntable", "film the scene of a run folder: MP4, WebP or GIF"),
     Command("eval", "measure the methods on scenes whose truth is known"),
     Command("backends", "list the methods that can be chosen, and what each needs"),
     Command("doctor", "say what this machine has, and what is missing for what"),
