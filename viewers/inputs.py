@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from tyro.conf import Positional
 
+from paco_core.errors import BadInput
 from paco_core.maskfile import load_masks
 from paco_core.masknames import split_names
 from paco_core.photo import load_photo
@@ -19,7 +20,7 @@ class InputOptions:
 
     photo: Positional[Path]
     """The photo: JPEG, PNG, WebP, TIFF, AVIF or HEIC; EXIF orientation and focal length are honoured."""
-    masks: Path
+    masks: Path | None = None
     """The objects' visible parts: a label PNG (0: background), a folder with a PNG per object, or JSON (COCO, COCOA, LabelMe)."""
     names: str | None = None
     """The objects' names: a JSON or text file, or cup,saucer; without it: JSON beside the masks, their file names, or numbers."""
@@ -34,6 +35,8 @@ class InputOptions:
 def read_inputs(options: InputOptions) -> Inputs:
     """All files that the options name, checked."""
     photo = load_photo(options.photo)
+    if options.masks is None:
+        raise BadInput(f"There are no masks for {options.photo}. Name them with --masks (docs/inputs.md).")
     segmentation = load_masks(options.masks, photo.hw, photo_name=photo.name, stuff=options.stuff, **_names(options.names))
     camera, depth = read_geometry(options.geometry, photo)
     check_order(options.order, segmentation, depth, options.geometry.depth_is)

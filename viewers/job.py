@@ -8,11 +8,8 @@ from pathlib import Path
 from paco_core.presets import load_preset
 from paco_core.progress import Progress
 from scene3d.pipeline import Config, Inputs, Reconstruction, open_run, reconstruct_in
-from viewers.commands import Outcome
+from viewers.commands import WITH_FALLBACKS, Outcome
 from viewers.runlog import run_log
-
-WITH_FALLBACKS = 3
-"""Exit code: everything was reconstructed, but the listed objects by a simpler method."""
 
 
 @dataclasses.dataclass(frozen=True)

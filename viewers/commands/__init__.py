@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+COMPLETE, BUG, BAD_INPUT, WITH_FALLBACKS, INTERRUPTED = 0, 1, 2, 3, 130
+"""All exit codes that there are: see CONVENTIONS.md."""
+
 
 @dataclass(frozen=True)
 class Outcome:
