@@ -8,6 +8,7 @@ from paco_core.files import remove_files
 from paco_core.rescue import surviving
 from paco_core.types import Deocclusion
 from scene3d.glb import GlbConfig, write_object_glb, write_scene_glb
+from scene3d.layers import write_layers
 from scene3d.report import write_object_images, write_report
 from scene3d.scene import object_folder, save_scene
 from scene3d.types import Scene
@@ -26,7 +27,7 @@ def export(deocclusion: Deocclusion, scene: Scene, folder: Path, config: GlbConf
     ``scene.json`` is last; files of earlier masks go only after it has taken the place of the one that may need them. Raises
     ``BadInput`` when the folder can't be written.
     """
-    failed = list(write_object_images(deocclusion, folder))
+    failed = [*write_object_images(deocclusion, folder), *write_layers(deocclusion, folder)]
     exported = []
     for obj in scene.objects:
         with surviving(f"{obj.id} {obj.name}: left out of {SCENE_GLB}, its mesh.glb could not be written", failed):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,7 @@ class Turntable:
     """How the camera moves, and how the film is made."""
 
     swing_deg: float | None = 35.0
-    """From the photo's view this far to both sides and back; None: once round the objects, without what is behind them."""
+    """From the photo's view this far to both sides and back; None: once round the objects."""
     size_px: int = 640
     """Longer side."""
     fps: float = 20.0
@@ -76,8 +76,7 @@ def film(scene: Scene, plan: Turntable) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
     camera = scene.camera
     scale = plan.size_px / max(camera.height, camera.width)
     h, w = (max(2, 2 * round(scale * side / 2)) for side in (camera.height, camera.width))
-    # from behind, a backdrop would hide what stands before it
-    renderer = SceneRenderer(scene if plan.swing_deg is not None else replace(scene, backdrop=None))
+    renderer = SceneRenderer(scene)
     for pose in camera_path(scene, plan):
         fine = renderer.render(camera, pose, hw=(round(h * FINER), round(w * FINER))).rgb
         yield np.asarray(Image.fromarray(fine).resize((w, h), Image.Resampling.LANCZOS))

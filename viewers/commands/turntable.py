@@ -22,7 +22,7 @@ class Options:
     swing: float = 35.0
     """Degrees to both sides of the photo's view."""
     full: bool = False
-    """Once round the objects instead; what is behind them is left out, from behind it would hide them."""
+    """Once round the objects instead."""
     size: int | None = None
     """Longer side, px: 640 when not given, 480 for a GIF."""
     fps: float | None = None
