@@ -120,7 +120,7 @@ def deocclude(
     filler = BACKENDS.create("background", config.background)
     background = run.stage(
         "background",
-        {"photo": photo, "objects": layers, "by": config.background, "config": config.filling},
+        {"photo": photo.rgb, "objects": layers, "by": config.background, "config": config.filling},
         lambda: fill_background(photo, objects, seen.segmentation.value, filler, config.filling),
         Background,
         rescue=Rescue(
@@ -139,7 +139,7 @@ def _look(inputs: Inputs, run: RunFolder, config: DeocclusionConfig, progress: P
     predictor = BACKENDS.create("order", config.order)
     segmentation = run.stage(
         "segmentation",
-        {"masks": inputs.segmentation, "photo": photo, "config": config.segmentation},
+        {"masks": inputs.segmentation, "photo": photo.rgb, "config": config.segmentation},
         lambda: segment(photo, inputs.segmentation, config.segmentation),
         Segmentation,
     )
@@ -152,7 +152,8 @@ def _look(inputs: Inputs, run: RunFolder, config: DeocclusionConfig, progress: P
     )
     depth = run.stage(
         "depth",
-        {"segmentation": segmentation, "camera": camera, "given": inputs.depth, "by": config.depth, "pitch": inputs.pitch_deg},
+        {"segmentation": segmentation, "camera": camera.value, "given": inputs.depth}
+        | ({"by": config.depth, "pitch": inputs.pitch_deg} if inputs.depth is None else {}),
         lambda: estimate_depth(photo, segmentation.value, camera.value, estimator, given=inputs.depth),
         DepthMap,
         rescue=Rescue(lambda: level_floor(camera.value), "everything is taken to stand on a level floor"),

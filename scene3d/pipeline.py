@@ -114,7 +114,7 @@ def lift_objects(flat: DeocclusionStages, run: RunFolder, config: Config, *, pro
     camera, depth, segmentation = flat.seen.camera.value, flat.seen.depth.value, flat.seen.segmentation.value
     ground = run.stage(
         "ground",
-        {"depth": flat.seen.depth, "segmentation": flat.seen.segmentation, "config": config.ground},
+        {"depth": flat.seen.depth, "camera": camera, "config": config.ground},
         lambda: find_ground(depth, segmentation, camera, config.ground),
         Ground,
         rescue=Rescue(lambda: Ground(up_of_pitch(0.0), 1.0, "prior", 0.0), "the camera is taken to be level, one unit above it"),
@@ -170,14 +170,15 @@ def place_objects(
     flat: DeocclusionStages, lifted: Lifted, run: RunFolder, config: Config, *, progress: Progress = silent
 ) -> Placed:
     """Every mesh to its place, floor and backdrop around them."""
-    ground = lifted.ground
+    ground, photo = lifted.ground, flat.deocclusion.photo
     placement = run.stage(
         "place",
         {
             "objects": flat.layers,
             "meshes": lifted.meshes,
             "occlusion": flat.seen.occlusion,
-            "ground": ground,
+            "camera": flat.seen.camera.value,
+            "ground": ground.value,
             "config": config.place,
             "lost": lifted.lost,
         },
@@ -186,7 +187,7 @@ def place_objects(
     )
     scene = run.stage(
         "environment",
-        {"placement": placement, "background": flat.background},
+        {"photo": (photo.name, photo.sha256), "placement": placement, "background": flat.background},
         lambda: assemble(flat.deocclusion, ground.value, placement.value),
         Scene,
         rescue=Rescue(
