@@ -107,7 +107,8 @@ def load_disparity(
     default_unit_px = PNG_UNIT_PX if raster.bits == 16 else 1.0
     scale = raster.values.shape[1] / hw[1]  # disparities are px of the map's own width
     own_rig = StereoRig(rig.focal_px * scale, rig.baseline_m, rig.doffs_px * scale)
-    disparity_px = _without_marks(raster) * (default_unit_px if unit_px is None else unit_px)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is invalid, as it should be
+        disparity_px = _without_marks(raster) * np.float64(default_unit_px if unit_px is None else unit_px)
     return _finished(path, depth_from_disparity(disparity_px, own_rig), hw)
 
 
@@ -120,7 +121,9 @@ def depth_from_disparity(disparity_px: Real[np.ndarray, "h w"], rig: StereoRig) 
     seen = np.isfinite(disparity_px)
     total = np.where(seen, disparity_px, 0.0) + rig.doffs_px
     seen &= total > 0
-    return _depth(np.where(seen, rig.focal_px * rig.baseline_m / np.where(seen, total, 1.0), 0.0), 1.0, "metric")
+    with np.errstate(over="ignore"):  # next to nothing is at infinity, which is invalid
+        z = rig.focal_px * rig.baseline_m / np.where(seen, total, 1.0)
+    return _depth(np.where(seen, z, 0.0), 1.0, "metric")
 
 
 def resize_depth(depth: DepthMap, hw: tuple[int, int]) -> DepthMap:
@@ -218,4 +221,4 @@ def _check_size(path: Path, have_hw: tuple[int, ...], hw: tuple[int, int]) -> No
 def _warn_of_unit(path: Path, depth: DepthMap) -> None:
     median = float(np.median(depth.z[depth.valid]))
     if depth.kind == "metric" and not PLAUSIBLE_MEDIAN_M[0] <= median <= PLAUSIBLE_MEDIAN_M[1]:
-        log.warning("%s: half of the depths are beyond %.3g m. Is the unit right?", path.name, median)
+        log.warning("%s: the median depth is %.3g m. Is the unit right?", path.name, median)

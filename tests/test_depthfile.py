@@ -172,6 +172,14 @@ def test_a_sixteen_bit_disparity_png_holds_256ths_of_a_pixel_unless_said(tmp_pat
     assert np.allclose(load_disparity(tmp_path / "d.png", HW, rig=rig, unit_px=4 / 256).z, depth.z / 4, rtol=1e-6)
 
 
+def test_a_disparity_of_next_to_nothing_is_at_infinity(tmp_path: Path):
+    disparity = np.ones(HW, np.float32)
+    disparity[0, 0], disparity[0, 1] = 1e-40, 2.0
+    np.save(tmp_path / "d.npy", disparity)
+    depth = load_disparity(tmp_path / "d.npy", HW, rig=StereoRig(700.0, 0.1))
+    assert np.argwhere(~depth.valid).tolist() == [[0, 0]]
+
+
 @given(scale=st.floats(1e-3, 1e3), offset=st.floats(-1e3, 1e3), far_near=st.floats(1.5, 100))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_relative_disparity_gives_the_same_depth_whatever_its_scale_and_offset(
