@@ -28,6 +28,8 @@ EXR_MAX_PACKING = 2048
 _EXR_NAMES = ("z", "depth", "disparity", "distance", "v", "y")
 """What renderers and cv2 call the channel, the best name first."""
 
+_HOW_TO_SAVE = "Save the numbers as .npy, .exr or .pfm, as TIFF with 32-bit floats, or as a 16-bit PNG."
+
 log = logging.getLogger(__name__)
 
 
@@ -134,7 +136,7 @@ def _pfm(path: Path) -> Real[np.ndarray, "h w"]:
 
 
 def _picture(path: Path) -> Raster:
-    image = open_image(path, "depth file", FORMATS)
+    image = open_image(path, "depth file", FORMATS, advice=_HOW_TO_SAVE)
     if image.mode == "F":
         return Raster(np.asarray(image))
     if image.mode in ("I;16", "I;16B", "I;16L", "I;16N", "I"):
@@ -143,9 +145,7 @@ def _picture(path: Path) -> Raster:
         values = np.asarray(image)
         if values.ndim == 2 or (values == values[..., :1]).all():
             return Raster(values if values.ndim == 2 else values[..., 0], 8)
-    raise BadInput(
-        f"{path} is a coloured picture of depth ({image.mode}), not depth. Give the numbers: .npy, .exr, .pfm or a 16-bit PNG."
-    )
+    raise BadInput(f"{path} is a coloured picture of depth ({image.mode}), not depth. {_HOW_TO_SAVE}")
 
 
 def _exr(path: Path) -> Real[np.ndarray, "h w"]:

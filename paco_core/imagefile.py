@@ -78,10 +78,10 @@ def read_bytes(path: Path, what: str) -> bytes:
         raise _unreadable(path, error) from error
 
 
-def open_image(path: Path, what: str, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+def open_image(path: Path, what: str, formats: tuple[str, ...] = FORMATS, *, advice: str = "") -> Image.Image:
     """The first frame of a picture file, decoded and upright (EXIF orientation applied), in the file's own mode.
 
-    ``formats`` are Pillow's names. Raises ``BadInput`` when it isn't there, is of another format, is damaged or has more
+    ``formats`` are Pillow's names, ``advice`` says how to save the file when it is of no kind that is read. Raises ``BadInput`` when it isn't there, is of another format, is damaged or has more
     than 100 megapixels, and ``MissingDependency`` for HEIC without its reader.
     """
     check_file(path, what)
@@ -99,7 +99,7 @@ def open_image(path: Path, what: str, formats: tuple[str, ...] = FORMATS) -> Ima
     except Image.DecompressionBombError as error:
         raise _too_large(path, what) from error
     except DAMAGED as error:
-        raise BadInput(f"{path} {_what_it_is(path, head)} {_advice(what, formats)}") from error
+        raise BadInput(f"{path} {_what_it_is(path, head)} {advice or _advice(what, formats)}") from error
     with image, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged metadata; what can't be used is said below
         if image.width * image.height > MAX_MEGAPIXELS * 1e6:

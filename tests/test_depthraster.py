@@ -172,3 +172,10 @@ def test_a_header_that_claims_more_than_the_file_has_is_refused(tmp_path: Path):
     (tmp_path / "d.npy").write_bytes(header.getvalue() + bytes(800))
     with pytest.raises(BadInput, match="not a NumPy file with numbers"):
         read_raster(tmp_path / "d.npy")
+
+
+@pytest.mark.parametrize("content", [b"hello", b"II*\0" + bytes(60), b"GIF89a" + bytes(60)])
+def test_a_picture_that_is_no_depth_is_refused_with_how_to_save_depth(tmp_path: Path, content: bytes):
+    (tmp_path / "d.tif").write_bytes(content)
+    with pytest.raises(BadInput, match="as TIFF with 32-bit floats, or as a 16-bit PNG"):
+        read_raster(tmp_path / "d.tif")

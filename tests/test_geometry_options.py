@@ -48,6 +48,9 @@ def test_disparity_is_metric_with_the_pair_and_relative_without(files: Path):
         assert depth.kind == "metric"
         assert np.allclose(depth.z, ramp(), rtol=1e-4)
     assert depth_of(options).kind == "relative"
+    assert depth_of(replace(options, camera=files / "calib.txt", depth_kind="relative")).kind == "relative"
+    with pytest.raises(BadInput, match="--baseline-m makes disparity metric"):
+        depth_of(replace(options, baseline_m=0.5, depth_kind="relative"))
     wide = depth_of(replace(options, depth_range=10.0))
     assert wide.z[0, 0] / wide.z[-1, 0] > 5 * 1.5
 

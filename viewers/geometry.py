@@ -32,7 +32,7 @@ class GeometryOptions:
     depth_is: Literal["depth", "distance", "disparity"] = "depth"
     """What the file holds: depth along the optical axis, distance from the camera along each ray, disparity (large is near)."""
     depth_kind: Literal["metric", "relative"] = "metric"
-    """Whether the scale of depth or distance is known."""
+    """Whether the scale is known. Disparity is relative without a baseline, and where this says so."""
     depth_unit_m: float | None = None
     """Metres per unit of depth or distance, when it is another: 0.0002 for fifths of a millimetre."""
     disparity_unit_px: float | None = None
@@ -109,6 +109,10 @@ def _rig(options: GeometryOptions, camera: Camera, calibration: Calibration | No
     """The stereo pair: what the options say, else what the camera file says; None where no baseline is known."""
     known = calibration and calibration.rig
     baseline_m = options.baseline_m if options.baseline_m is not None else known and known.baseline_m
+    if options.depth_kind == "relative":
+        if options.baseline_m is not None:
+            raise BadInput("--baseline-m makes disparity metric, --depth-kind says that it is relative. Leave one of them out.")
+        return None
     if baseline_m is None:
         return None
     if camera.source in ("default", "exif"):
