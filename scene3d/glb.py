@@ -52,7 +52,7 @@ def write_scene_glb(scene: Scene, path: Path, config: GlbConfig = DEFAULT) -> No
     top = [_add_camera(builder, scene)]
     surroundings = {"floor": scene.floor, "background": scene.backdrop}
     parts = [
-        _add_mesh_node(builder, name, mesh, config, double_sided=True, extras={"role": name})
+        _add_mesh_node(builder, name, mesh, config, double_sided=False, extras={"role": name})
         for name, mesh in surroundings.items()
         if mesh is not None
     ]

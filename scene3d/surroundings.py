@@ -9,6 +9,7 @@ from scipy import ndimage
 from paco_core.camera import pixel_rays
 from paco_core.fill import membrane
 from paco_core.masks import dilate
+from paco_core.surfaces import find_floor_line
 from paco_core.types import Camera, Deocclusion
 
 
@@ -33,6 +34,16 @@ class EnvironmentConfig:
 
 DEFAULT = EnvironmentConfig()
 
+MIN_WALL = 0.5
+"""No wall is nearer than half the camera's height above the floor."""
+FAR_WALL = 2.0
+"""… nor farther than this many times the end of the floor that the objects suggest."""
+SOFT_CORNER = 0.01
+"""Corners of walls without measured depth are rounded by this share of the photo's width."""
+STANDS = 1.3
+"""An object stands where the floor at its lower end is at most this many times as far away as the object."""
+TOUCHING = 1.01
+"""A clock on a wall is this much nearer than the wall."""
 ROOM_BEHIND = 1.05
 """Behind an object's visible surface there is room for the rest of it, as a share of its depth."""
 WALL_PX = 360
@@ -88,14 +99,21 @@ def find_surroundings(
     low = height + z * rays[..., 1] < np.maximum(config.floor_m, config.floor_of_z * z)
     far = _far_end(rays, z, seen & low, world_from_camera[:3, 3], objects_box_world, config)
     wall = ndimage.binary_opening(seen & ~low, iterations=2)
-    upright_z = _upright_plane_z(rays, far)
+    background = deocclusion.background
     if depth.kind == "metric" and wall.mean() >= config.min_share:
         wall_z = _continue_wall(z, wall, seen & low, objects & depth.valid)
     else:
-        wall, wall_z = np.zeros_like(low), upright_z
+        level = np.linalg.norm(rays[..., [0, 2]], axis=-1)
+        behind = _behind_objects(deocclusion, level * z, level * floor_z)
+        line = find_floor_line(background.rgb, background.generated, floor_z * level, behind)
+        seen = low = wall = np.zeros_like(low)  # nothing was measured: the line says what is floor
+        if line is None:
+            wall_z = _upright_plane_z(rays, far)
+        else:
+            wall_z = _walls_z(rays, height, line, np.maximum(behind, MIN_WALL * height), FAR_WALL * far)
+            far = max(far, float((wall_z * level).max()))
     is_floor = _median(np.where(wall, False, np.where(seen & low & np.isfinite(floor_z), True, floor_z < wall_z)))
     is_floor &= np.isfinite(floor_z)
-    background = deocclusion.background
     return Surroundings(background.rgb, background.generated, camera, world_from_camera, rays, floor_z, wall_z, is_floor, far)
 
 
@@ -119,6 +137,49 @@ def _upright_plane_z(rays: Float64[np.ndarray, "h w 3"], far: float) -> Float64[
     """z-depth of the upright plane that stands across the view at level distance ``far``."""
     forward = -rays[..., 2]
     return far / np.maximum(forward, 0.1)  # rays that hardly go forward: somewhere far up or under the floor
+
+
+def _behind_objects(
+    deocclusion: Deocclusion, distance: Float64[np.ndarray, "h w"], floor_distance: Float64[np.ndarray, "h w"]
+) -> Float64[np.ndarray, " w"]:
+    """In every column the level distance behind all objects there, 0 where there is none.
+
+    What stands has a back; what hangs (its lower end is not at the floor) touches the wall.
+    """
+    behind = np.zeros(distance.shape[1])
+    for mask in deocclusion.segmentation.masks:
+        here = np.where(mask & deocclusion.depth.valid, distance, 0.0)
+        row = int(np.flatnonzero(mask.any(axis=1))[-1])
+        stands = floor_distance[row][mask[row]].min() < STANDS * here.max()
+        behind = np.maximum(behind, (ROOM_BEHIND if stands else TOUCHING) * here.max(axis=0))
+    return behind
+
+
+def _walls_z(
+    rays: Float64[np.ndarray, "h w 3"],
+    height: float,
+    row: Float[np.ndarray, " w"],
+    nearest: Float[np.ndarray, " w"],
+    farthest: float,
+) -> Float64[np.ndarray, "h w"]:
+    """z-depth of upright walls whose foot is at ``row`` in every column, between two level distances.
+
+    A wall's foot is given by its level distance over the azimuth, so that walls are upright whatever the camera's pitch.
+    """
+    h, w = rays.shape[:2]
+    columns = np.arange(w)
+    upper = np.clip(np.floor(row - 0.5), 0, h - 2).astype(int)
+    part = (row - 0.5 - upper)[:, None]
+    foot = rays[upper, columns] * (1 - part) + rays[upper + 1, columns] * part
+    azimuth, level = np.arctan2(foot[:, 0], -foot[:, 2]), np.linalg.norm(foot[:, [0, 2]], axis=1)
+    reach = np.where(foot[:, 1] < 0, height * level / np.maximum(-foot[:, 1], 1e-9), np.inf)
+    reach = np.maximum(np.minimum(reach, farthest), nearest)
+    order = np.argsort(azimuth)
+    smooth = ndimage.gaussian_filter1d(reach[order], max(SOFT_CORNER * w, 0.5), mode="nearest")
+    reach = np.maximum(smooth, nearest[order])
+    ray_level = np.linalg.norm(rays[..., [0, 2]], axis=-1)
+    distance = np.interp(np.arctan2(rays[..., 0], -rays[..., 2]), azimuth[order], reach)
+    return distance / np.maximum(ray_level, 1e-3)
 
 
 def _continue_wall(

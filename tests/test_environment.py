@@ -219,14 +219,22 @@ def test_extending_keeps_what_is_known_and_invents_no_new_extremes(rgb, seed, fa
         assert filled.min() >= rgb[known].min() - 0.01 and filled.max() <= rgb[known].max() + 0.01
 
 
-def test_nearby_detail_goes_on_mirrored_and_far_away_it_is_smooth():
-    stripes = np.zeros((64, 256, 3), np.float32)
-    stripes[:, :, :] = np.where(np.arange(256) // 4 % 2, 200.0, 50.0)[None, :, None]
+def test_beyond_the_border_nothing_with_a_shape_goes_on():
+    lines = np.full((64, 256, 3), 120.0, np.float32)
+    lines[::16, :128] = 240.0  # they end at the border
     known = np.zeros((64, 256), bool)
     known[:, :128] = True
-    filled = extend(stripes, known, known, fade_px=40)
-    assert np.ptp(filled[32, 128:144, 0]) > 80
-    assert np.ptp(filled[32, 230:250, 0]) < 30
+    filled = extend(lines, known, known, fade_px=40)
+    assert np.ptp(filled[:, 140:, 0].mean(axis=1)) < 12
+    assert abs(filled[:, 250:].mean() - 120.0) < 10
+
+
+def test_the_colour_at_the_border_goes_on_without_a_step():
+    ramp = np.repeat(np.linspace(60, 180, 256, dtype=np.float32)[None, :, None], 64, axis=0).repeat(3, axis=2)
+    known = np.zeros((64, 256), bool)
+    known[:, :128] = True
+    filled = extend(ramp, known, known, fade_px=60)
+    assert np.abs(filled[:, 128:131] - ramp[:, 127:128]).max() < 6
 
 
 def test_pull_push_of_a_constant_is_constant():

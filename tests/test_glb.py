@@ -95,11 +95,11 @@ def test_a_carried_object_names_its_carrier(tmp_path):
     assert nodes_by_name((tmp_path / "s.glb").read_bytes())["obj_002_vase"]["extras"]["support"] == 1
 
 
-def test_closed_objects_are_one_sided_and_surroundings_two_sided(written):
+def test_closed_objects_and_surroundings_are_one_sided(written):
     materials = {m["name"]: m for m in split_glb(written[1])[0]["materials"]}
     assert {name: m["doubleSided"] for name, m in materials.items()} == {
-        "floor": True,
-        "background": True,
+        "floor": False,
+        "background": False,
         "obj_001_armchair": False,
         "obj_002_vase_blue": False,
     }
