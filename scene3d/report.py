@@ -3,6 +3,7 @@
 import io
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -29,8 +30,9 @@ FINER = 1.5
 """Rendered this much larger and made smaller: smooth edges at half the rays of twice the size."""
 FIGURE_PX = 900
 """Long side of embedded pictures: a page of a 50-megapixel photo stays small enough to send."""
-OBJECT_PX = 240
-GRAPH_PX = 620
+OBJECT_PX = 360
+GRAPH_PX, COLUMN_PX = 620, 130
+"""Width of the graph, and of a layer in it at least: names stay legible."""
 
 
 def write_report(
@@ -73,7 +75,7 @@ def build_report(
             _figure(draw_depth(depth), f"Depth: {_depth_text(deocclusion)}"),
             _figure(deocclusion.background.rgb, f"Background without objects ({deocclusion.background.method})"),
         ),
-        graph=Figure(draw_graph(deocclusion.occlusion, names, GRAPH_PX), _graph_text(deocclusion)),
+        graph=Figure(draw_graph(deocclusion.occlusion, names, _graph_width(deocclusion)), _graph_text(deocclusion)),
         objects=tuple(_tile(item, placed.get(item.id), scene) for item in deocclusion.objects),
         metric=scene.metric,
         stages=tuple(StageEntry(stage, method, seconds) for stage, (method, seconds) in timings.items()),
@@ -116,6 +118,10 @@ def _depth_text(deocclusion: Deocclusion) -> str:
     return f"{depth.source}, metric, {near:.2g} to {far:.2g} m"
 
 
+def _graph_width(deocclusion: Deocclusion) -> int:
+    return max(GRAPH_PX, COLUMN_PX * (max(deocclusion.occlusion.layers, default=0) + 1))
+
+
 def _graph_text(deocclusion: Deocclusion) -> str:
     dropped = len(deocclusion.occlusion.dropped)
     cut = f"; {dropped} dashed {'edges were' if dropped > 1 else 'edge was'} cut to break a cycle" if dropped else ""
@@ -146,13 +152,15 @@ def _tile(item: CompleteObject, placed: PlacedObject | None, scene: Scene) -> Ob
         log.warning("object %d (%s) can't be shown in the report", item.id, item.name, exc_info=True)
         blank = Image.new("RGB", (OBJECT_PX, OBJECT_PX), "white")
         texts = ("-", "-", "-", f"can't be shown here: {error_text(error)}", "-", "-", "-")
-        return ObjectEntry(item.id, item.name, item.layer, blank, blank, "-", "-", **dict(zip(_PLACED, texts, strict=True)))
+        return ObjectEntry(item.id, item.name, item.layer, blank, blank, True, "-", "-", **dict(zip(_PLACED, texts, strict=True)))
 
 
 def _entry(item: CompleteObject, placed: PlacedObject | None, scene: Scene) -> ObjectEntry:
     plain, marked = (draw_object(item, OBJECT_PX, marked=mark) for mark in (False, True))
-    shown = {"id": item.id, "name": item.name, "layer": item.layer, "plain": plain, "marked": marked}
-    invented = f"{100 * item.hidden_fraction:.0f} %"
+    shown: dict[str, Any] = {"id": item.id, "name": item.name, "layer": item.layer, "plain": plain, "marked": marked}
+    shown["whole"] = not item.generated.any()
+    share = 100 * item.hidden_fraction
+    invented = "<1 %" if 0 < share < 1 else f"{share:.0f} %"
     completed = f"{item.mask_method}, {item.fill_method}"
     if placed is None:
         lost = ("-", "-", "not placed", item.fallback or "", "-", "-", "-")
@@ -166,7 +174,10 @@ def _entry(item: CompleteObject, placed: PlacedObject | None, scene: Scene) -> O
         f"{placed.pose_confidence:.2f}",
         ", ".join(step.name for step in placed.steps if step.kept) or "none",
     )
-    return ObjectEntry(**shown, invented=invented, completion=completed, **dict(zip(_PLACED, texts, strict=True)))
+    carrier = placed.support_id if placed.support == "object" else None
+    return ObjectEntry(
+        **shown, invented=invented, completion=completed, carrier=carrier, **dict(zip(_PLACED, texts, strict=True))
+    )
 
 
 _PLACED = ("size", "support", "lift", "fallback", "iou", "confidence", "kept_steps")
@@ -180,8 +191,9 @@ def _support_text(placed: PlacedObject, scene: Scene) -> str:
 
 
 def _fallbacks(deocclusion: Deocclusion, scene: Scene) -> tuple[str, ...]:
-    flat = [f"{item.name}: {item.fallback}" for item in deocclusion.objects if item.fallback]
-    return (*flat, *(f"{item.name}: {item.fallback}" for item in scene.objects if item.fallback))
+    """A sentence per object and reason, with the id: names come twice."""
+    objects = [*deocclusion.objects, *scene.objects]
+    return tuple(dict.fromkeys(f"{item.id} {item.name}: {item.fallback}" for item in objects if item.fallback))
 
 
 def write_object_images(deocclusion: Deocclusion, folder: Path) -> tuple[str, ...]:

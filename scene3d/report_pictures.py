@@ -34,6 +34,13 @@ def printable(text: str, longest: int = 40) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
+def label(object_id: int, name: str, longest: int = 24) -> str:
+    """A name for a picture; ``object 3`` where the built-in font lacks most of its letters."""
+    shown = printable(name, longest)
+    lost = sum(a == "?" != b for a, b in zip(shown, name, strict=False))
+    return shown if shown.strip() and 2 * lost <= len(shown) else f"object {object_id}"
+
+
 @lru_cache(maxsize=4096)
 def _like(character: str) -> str:
     """The character itself, its letter without accents, or a question mark."""
@@ -71,13 +78,13 @@ def draw_masks(photo: Photo, segmentation: Segmentation) -> Image.Image:
 def _name_masks(picture: Image.Image, segmentation: Segmentation) -> None:
     """Each name stands at the innermost point of its mask, moved down where it would cover another name."""
     draw = ImageDraw.Draw(picture)
-    letters = font(max(11.0, picture.width / 30))  # legible when the sheet shows the picture at a quarter of its width
+    # legible when the sheet shows the picture at a quarter of its width; smaller where many names would cover the photo
+    letters = font(max(11.0, picture.width / np.clip(24 + len(segmentation.ids), 30, 48)))
     taken: list[tuple[float, float, float, float]] = []
-    for i, (mask, name) in enumerate(zip(segmentation.masks, segmentation.names, strict=True)):
+    for i, (mask, name) in enumerate(zip(segmentation.masks, map(label, segmentation.ids, segmentation.names), strict=True)):
         inside = distance_to(~np.pad(mask, 1))
         v, u = np.unravel_index(int(np.argmax(inside)), inside.shape)
-        text = printable(name, 24)
-        left, top, right, bottom = draw.textbbox((0, 0), text, font=letters)
+        left, top, right, bottom = draw.textbbox((0, 0), name, font=letters)
         width, height = right - left + 12, bottom - top + 8
         x = float(np.clip(u - width / 2, 0, max(picture.width - width, 0)))
         y = float(np.clip(v - height / 2, 0, max(picture.height - height, 0)))
@@ -90,7 +97,7 @@ def _name_masks(picture: Image.Image, segmentation: Segmentation) -> None:
         taken.append((x, y, x + width, y + height))
         draw.rounded_rectangle(taken[-1], radius=5, fill=object_colour(i), outline=PAPER)
         bright = np.dot(object_colour(i), (0.299, 0.587, 0.114)) > 140
-        draw.text((x + 6 - left, y + 4 - top), text, font=letters, fill=INK if bright else PAPER)
+        draw.text((x + 6 - left, y + 4 - top), name, font=letters, fill=INK if bright else PAPER)
 
 
 def draw_depth(depth: DepthMap) -> Image.Image:
@@ -113,11 +120,14 @@ def checkerboard(hw: tuple[int, int], cell: int = 12) -> UInt8[np.ndarray, "h w 
 
 
 def draw_object(item: CompleteObject, side: int, *, marked: bool) -> Image.Image:
-    """A complete object on a checkerboard, fitted into a square; ``marked``: what was invented is tinted and outlined."""
+    """A complete object on a checkerboard, fitted into a square; ``marked``: what was invented is striped and outlined."""
     rgba = item.rgba.astype(np.float64)
     if marked:
         outline = item.generated & ~erode(item.generated, max(1.0, max(rgba.shape[:2]) / 180))
-        rgba[item.generated, :3] = 0.6 * rgba[item.generated, :3] + 0.4 * np.array(INVENTED)
+        rows, columns = np.nonzero(item.generated)
+        colours = np.array([INVENTED, PAPER], float)  # both: one alone is lost on things of its own colour
+        stripe = (rows + columns) // max(2, max(rgba.shape[:2]) // 50) % 2
+        rgba[item.generated, :3] = 0.6 * rgba[item.generated, :3] + 0.4 * colours[stripe]
         rgba[outline, :3], rgba[outline, 3] = INVENTED, 255
     picture = Image.fromarray(rgba.astype(np.uint8))
     box = picture.getchannel("A").getbbox() or (0, 0, 1, 1)
@@ -175,7 +185,7 @@ def _arrange(
     for layer, column in enumerate(members):
         column.sort(key=lambda i: float(np.mean([nodes[e.front].y for e in graph.edges if e.behind == i] or [0.0])))
         for k, i in enumerate(column):
-            text = _fitting(printable(names.get(i, str(i)), 24), letters, room - 24 * fine)
+            text = _fitting(label(i, names.get(i, "")), letters, room - 24 * fine)
             y = 50 * fine + gap * (k + (tallest - len(column)) / 2)
             box = letters.getlength(text) + 24 * fine
             nodes[i] = _Node((layer + 0.5) / columns * width, y, box, text, object_colour(graph.ids.index(i)))

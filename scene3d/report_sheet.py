@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw
 
-from scene3d.report_pictures import INK, INVENTED, LINE, MUTED, PAPER, font, printable
+from scene3d.report_pictures import INK, INVENTED, LINE, MUTED, PAPER, font, label, printable
 from scene3d.report_types import Figure, ObjectEntry, Report
 
 WIDTH, MARGIN, GAP = 1600, 36, 18
@@ -110,7 +110,7 @@ def _gallery(entries: Sequence[ObjectEntry], width: int) -> Image.Image:
         out.paste(entry.marked.resize((side, side), Image.Resampling.LANCZOS), (x + side, y))
         draw.rectangle((x - 1, y - 1, x + 2 * side, y + side), outline=LINE)
         draw.line((x + side, y, x + side, y + side), fill=LINE)
-        text = f"{entry.name} · layer {entry.layer} · {entry.invented} invented"
+        text = f"{label(entry.id, entry.name, 40)} · layer {entry.layer} · {entry.invented} invented"
         draw.text((x, y + side + 16), _cut(draw, text, cell, 15), font=font(15), fill=INK, anchor="lm")
     draw.rectangle((0, 0, out.width - 1, out.height - 1), outline=LINE)
     return out
@@ -119,7 +119,11 @@ def _gallery(entries: Sequence[ObjectEntry], width: int) -> Image.Image:
 def _objects_table(report: Report, width: int) -> Image.Image:
     headings = ("object", "layer", report.size_heading, "stands on", "lift", "IoU", "conf.", "fallback")
     shares = (0.17, 0.06, 0.24, 0.13, 0.16, 0.06, 0.06, 0.12)
-    rows = [(e.name, str(e.layer), e.size, e.support, e.lift, e.iou, e.confidence, e.fallback or "none") for e in report.objects]
+    names = {e.id: label(e.id, e.name, 40) for e in report.objects}
+    on = {e.id: e.support if e.carrier is None else f"on {names.get(e.carrier, e.carrier)}" for e in report.objects}
+    rows = [
+        (names[e.id], str(e.layer), e.size, on[e.id], e.lift, e.iou, e.confidence, e.fallback or "none") for e in report.objects
+    ]
     return _table(headings, rows, shares, width)
 
 

@@ -22,7 +22,9 @@ class ObjectEntry:
     layer: int
     plain: Image.Image
     marked: Image.Image
-    """The same, with what was invented tinted and outlined."""
+    """The same, with what was invented striped and outlined."""
+    whole: bool
+    """The photo shows all of it: nothing was invented."""
     invented: str
     """Share of the object that the photo does not show."""
     completion: str
@@ -36,6 +38,8 @@ class ObjectEntry:
     confidence: str
     kept_steps: str
     """Refinements of the pose that were kept."""
+    carrier: int | None = None
+    """Id of the object that it stands on."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from paco_core.errors import BadInput
 from paco_core.types import DepthMap, OcclusionGraph
 from scene3d.report import FIGURE_PX, build_report, write_object_images, write_report
 from scene3d.report_html import page
-from scene3d.report_pictures import INVENTED, draw_depth, draw_graph, draw_masks, draw_object, object_colour, printable
+from scene3d.report_pictures import INVENTED, draw_depth, draw_graph, draw_masks, draw_object, label, object_colour, printable
 from scene3d.report_sheet import WIDTH, sheet
 from scene3d.types import PlacementStep
 from tests.deocclusions import make_deocclusion
@@ -81,14 +81,14 @@ def test_the_page_says_what_was_done(written):
         "geometric <fast>",
         "1.75",  # seconds together
         "1.2 GB at most",
-        "w × h × d, m",
+        "w × h × d",
         "contact",
         "metric, from depth",
         "Who hides whom: arrows from front to behind; 1 dashed edge was cut to break a cycle",
         "Scene, 30° to the left",
         "Scene, from the photo's camera",
         "Scene, 30° to the right",
-        "25 % invented",
+        "25 %, by truth, truth",
     ):
         assert expected in text, expected
 
@@ -237,3 +237,53 @@ def test_characters_that_the_font_lacks_are_replaced():
 
 def test_objects_get_different_colours():
     assert len({object_colour(k) for k in range(40)}) == 40
+
+
+def test_the_page_of_25_objects_stays_light():
+    deocclusion, scene = make_inputs()
+    rng = np.random.default_rng(0)
+    smooth = np.asarray(Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).resize((400, 400)))
+    rgba = np.dstack([smooth, np.full((400, 400), 255, np.uint8)])
+    half = np.zeros((400, 400), bool)
+    half[:200] = True
+    first = replace(deocclusion.objects[0], rgba=rgba, visible=half, box_xyxy=(0, 0, 400, 400))
+    many = tuple(replace(first, id=k, name=f"thing {k}") for k in range(1, 26))
+    assert len(page(build_report(replace(deocclusion, objects=many), scene, TIMINGS))) < 3e6
+
+
+def test_an_object_that_nothing_hides_is_shown_once():
+    deocclusion, scene = make_inputs()
+    item = deocclusion.objects[0]
+    seen = replace(deocclusion, objects=(replace(item, visible=item.amodal), deocclusion.objects[1]))
+    report = build_report(seen, scene, TIMINGS)
+    assert [entry.whole for entry in report.objects] == [True, False]
+    alts = [attributes["alt"] for tag, attributes in Reader(page(report)).tags if tag == "img"]
+    assert [alt for alt in alts if alt.startswith(("box", "wall clock"))] == [
+        "box, complete",
+        "wall clock, complete",
+        "wall clock, what was invented is marked",
+    ]
+
+
+def test_names_that_the_font_lacks_become_numbers_in_pictures_and_stay_in_the_page():
+    assert label(3, "椅子") == "object 3" and label(4, "🦊 fox") == "? fox" and label(5, " ") == "object 5"
+    assert label(6, "Café") == "Cafe" and label(7, "what???") == "what???"
+    deocclusion, scene = make_inputs(names=("椅子", "قطة برتقالية"))
+    report = build_report(deocclusion, scene, TIMINGS)
+    assert "椅子" in page(report) and "قطة برتقالية" in page(report)
+    assert sheet(report).width == WIDTH
+
+
+def test_fallbacks_are_told_once_with_the_id():
+    deocclusion, scene = make_inputs(names=("bowl", "bowl"))
+    objects = tuple(replace(item, fallback="relief failed: too thin") for item in deocclusion.objects)
+    report = build_report(replace(deocclusion, objects=objects), scene, TIMINGS)
+    assert report.fallbacks == ("1 bowl: relief failed: too thin", "2 bowl: relief failed: too thin")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 26])
+def test_sheets_and_pages_hold_any_number_of_objects(count):
+    deocclusion, scene = make_inputs(names=("a_name_without_a_single_space_" * 8, "x"))
+    objects = tuple(replace(deocclusion.objects[k % 2], id=k + 1, layer=k) for k in range(count))
+    report = build_report(replace(deocclusion, objects=objects), scene, TIMINGS)
+    assert sheet(report).width == WIDTH and page(report).count("<article>") == count
