@@ -81,8 +81,9 @@ def read_bytes(path: Path, what: str) -> bytes:
 def open_image(path: Path, what: str, formats: tuple[str, ...] = FORMATS, *, advice: str = "") -> Image.Image:
     """The first frame of a picture file, decoded and upright (EXIF orientation applied), in the file's own mode.
 
-    ``formats`` are Pillow's names, ``advice`` says how to save the file when it is of no kind that is read. Raises ``BadInput`` when it isn't there, is of another format, is damaged or has more
-    than 100 megapixels, and ``MissingDependency`` for HEIC without its reader.
+    ``formats`` are Pillow's names, ``advice`` says how to save the file when it is of no kind that is read. Raises ``BadInput``
+    when it isn't there, is of another format, is damaged or has more than 100 megapixels, and ``MissingDependency`` for HEIC
+    without its reader.
     """
     check_file(path, what)
     if path.suffix.lower() in _RAW_SUFFIXES:
