@@ -15,6 +15,7 @@ from paco_core.registry import BACKENDS
 from paco_core.rescue import NobodyInFront, level_floor, mean_background
 from paco_core.segment import SegmentationConfig, resize_masks, segment
 from paco_core.store import Rescue, RunFolder, StageResult
+from paco_core.threads import on_one_blas_thread
 from paco_core.types import (
     Background,
     Camera,
@@ -104,6 +105,7 @@ def shrink(inputs: Inputs, max_side_px: int) -> Inputs:
     )
 
 
+@on_one_blas_thread
 def deocclude(
     inputs: Inputs, run: RunFolder, config: DeocclusionConfig, *, seed: int = 0, progress: Progress = silent
 ) -> DeocclusionStages:

@@ -3,11 +3,11 @@
 import dataclasses
 import json
 import logging
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from paco_core.camera import up_of_pitch
 from paco_core.errors import error_text
@@ -16,6 +16,7 @@ from paco_core.pipeline import DeocclusionConfig, DeocclusionStages, Inputs, deo
 from paco_core.progress import Progress, silent
 from paco_core.rescue import surviving
 from paco_core.store import Rescue, RunFolder, StageResult
+from paco_core.threads import available_processors, on_one_blas_thread
 from paco_core.types import CompleteObject, Deocclusion
 from scene3d.assemble import Placement, assemble, check_exportable
 from scene3d.export import Timings, export, export_report
@@ -32,7 +33,7 @@ __all__ = ["Config", "Inputs", "Reconstruction", "open_run", "reconstruct", "rec
 log = logging.getLogger(__name__)
 
 MAX_LIFTS_AT_ONCE = 4
-"""Threads; each lift takes up to 0.3 GB and spends about half of its time outside of Python."""
+"""Unless somebody asks for more: each lift takes up to 0.3 GB and spends about half of its time outside of Python."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ class Config:
     glb: GlbConfig = field(default_factory=GlbConfig)
     seed: int = 0
     """Of everything that is random."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where networks run; the methods without weights need none."""
+    threads: int | None = None
+    """Objects that are lifted at once; None: as many as there are processors, at most four. The result is the same."""
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be 1 or more, not {self.threads}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be 0 or more, not {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,7 @@ class Lifted:
     """A sentence per object that could not be lifted in any way."""
 
 
+@on_one_blas_thread
 def lift_objects(flat: DeocclusionStages, run: RunFolder, config: Config, *, progress: Progress = silent) -> Lifted:
     """The floor, and one stage per object, so that an interrupted run loses one mesh at most."""
     camera, depth, segmentation = flat.seen.camera.value, flat.seen.depth.value, flat.seen.segmentation.value
@@ -133,7 +145,7 @@ def lift_objects(flat: DeocclusionStages, run: RunFolder, config: Config, *, pro
         return replace(mesh, fallback=mesh.fallback or problem)
 
     done, lost = [], []
-    pool = ThreadPoolExecutor(min(MAX_LIFTS_AT_ONCE, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(config.threads or min(MAX_LIFTS_AT_ONCE, available_processors()))
     try:
         for k, (obj, future) in enumerate(zip(objects, [pool.submit(lift_one, obj) for obj in objects], strict=True)):
             method = "failed"
@@ -166,6 +178,7 @@ class Placed:
     scene: StageResult[Scene]
 
 
+@on_one_blas_thread
 def place_objects(
     flat: DeocclusionStages, lifted: Lifted, run: RunFolder, config: Config, *, progress: Progress = silent
 ) -> Placed:
@@ -214,6 +227,7 @@ def _place(flat: DeocclusionStages, lifted: Lifted, config: PlaceConfig, progres
     return Placement(tuple(sound), metres, source, tuple(lost))
 
 
+@on_one_blas_thread
 def _export(flat: DeocclusionStages, placed: Placed, run: RunFolder, config: Config, progress: Progress) -> Reconstruction:
     """The files that people and programs open, and what there is to say about the run."""
     start, scene = time.perf_counter(), placed.scene.value

@@ -80,6 +80,8 @@ SETTINGS: dict[str, tuple[Any, set[str]]] = {
     "deocclusion.max_side_px": (4096, set()),  # the photo is smaller
     "lifter": ("billboard", {"lift", *SCENE}),
     "fallback_lifter": ("relief", {"lift", *SCENE}),
+    "device": ("cpu", set()),
+    "threads": (2, set()),
     "seed": (7, {"complete", "background", "lift", *SCENE}),
 }
 GROUPS: dict[str, set[str]] = {

@@ -5,11 +5,16 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from paco_core.errors import BadInput
 from paco_core.presets import load_preset
 from paco_core.progress import Progress
 from scene3d.pipeline import Config, Inputs, Reconstruction, open_run, reconstruct_in
 from viewers.commands import WITH_FALLBACKS, Outcome
+from viewers.device import Device, check_device
 from viewers.runlog import run_log
+
+MAX_THREADS = 256
+"""More is a mistake in typing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,8 +26,33 @@ class Job:
     """Wall clock of this run, reading included."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How to work."""
+
+    preset: str | None = None
+    """Name of a preset, or a YAML file with settings of the stages."""
+    seed: int = 0
+    """Of everything that is random; the same seed gives the same scene, on any number of threads."""
+    device: Device = "auto"
+    """Where networks run; the methods without weights need none."""
+    threads: int | None = None
+    """How many objects are worked on at once; without it, as many as there are processors, at most four."""
+
+
+def settings_of(options: RunOptions) -> Config:
+    """The settings that the options ask for. Raises ``BadInput``, and ``MissingDependency`` for a device."""
+    if options.threads is not None and not 1 <= options.threads <= MAX_THREADS:
+        raise BadInput(f"--threads {options.threads} is outside of 1…{MAX_THREADS}.")
+    check_device(options.device)
+    settings = config(options.preset, options.seed)
+    return dataclasses.replace(settings, device=options.device, threads=options.threads or settings.threads)
+
+
 def config(preset: str | None, seed: int) -> Config:
     """The settings of a preset (default: the program's own) with this seed. Raises ``BadInput``."""
+    if seed < 0:
+        raise BadInput(f"--seed {seed} is negative: give 0 or more.")
     return dataclasses.replace(Config() if preset is None else load_preset(preset, Config), seed=seed)
 
 

@@ -11,26 +11,22 @@ from paco_core.demo import DEMO_NAMES, load_demo
 from paco_core.progress import Progress
 from scene3d.pipeline import Inputs
 from viewers.commands import Outcome
-from viewers.job import config, reconstruct_into, summary
+from viewers.job import RunOptions, reconstruct_into, settings_of, summary
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(RunOptions):
     """Reconstruct the photos that come with the package. The same command again goes on where it was stopped."""
 
     name: Positional[Literal["coffee", "motorcycle", "both"]] = "both"
     """Which photo."""
     out: Path = Path("runs/demo")
     """Folder for the run folders, one per photo."""
-    preset: str | None = None
-    """Name of a preset, or a YAML file with settings of the stages."""
-    seed: int = 0
-    """Of everything that is random; the same seed gives the same scene."""
 
 
 def run(options: Options, progress: Progress) -> Outcome:
     """Reconstruct, and say where the results are."""
-    settings = config(options.preset, options.seed)
+    settings = settings_of(options)
     names = DEMO_NAMES if options.name == "both" else (options.name,)
     told = summary([reconstruct_into(options.out / name, partial(read_inputs, name), settings, progress) for name in names])
     return replace(told, text="\n\n".join([told.text, *map(_credit, names)]))

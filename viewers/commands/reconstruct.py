@@ -10,26 +10,22 @@ from scene3d.pipeline import Config, Inputs
 from viewers.batch import Task, reconstruct_all
 from viewers.commands import Outcome
 from viewers.inputs import InputOptions, read_inputs
-from viewers.job import config, reconstruct_into, summary
+from viewers.job import RunOptions, reconstruct_into, settings_of, summary
 from viewers.photos import FoundPhoto, find_photos
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(InputOptions):
+class Options(RunOptions, InputOptions):
     """One photo and its masks become a 3D scene in a run folder; a folder of photos, run folders and a table.
     The same command again goes on where it was stopped."""
 
     out: Path
     """The run folder: a new or empty one, or that of an earlier run. For a folder of photos: where their run folders go."""
-    preset: str | None = None
-    """Name of a preset, or a YAML file with settings of the stages."""
-    seed: int = 0
-    """Of everything that is random; the same seed gives the same scene."""
 
 
 def run(options: Options, progress: Progress) -> Outcome:
     """Read the inputs, reconstruct, and say where the results are."""
-    settings = config(options.preset, options.seed)
+    settings = settings_of(options)
     if options.photo.is_dir():
         return _run_folder(options, settings, progress)
     return summary([reconstruct_into(options.out, lambda: read_inputs(options), settings, progress)])
