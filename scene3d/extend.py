@@ -6,9 +6,9 @@ from scipy import ndimage
 
 from paco_core.fill import double, halve
 
-NEAR_OF_FADE = 0.12
+NEAR_OF_FADE = 0.06
 """The colours of the border itself have given way to soft ones by half after this share of the fade …"""
-EDGE_OF_FADE = 0.03
+EDGE_OF_FADE = 0.05
 """… and are softened by this share of it: no streaks."""
 MOST_GRAIN = 2.5
 """Grey levels: more is no grain but content, and noise is no content."""

@@ -34,10 +34,12 @@ class EnvironmentConfig:
 
 DEFAULT = EnvironmentConfig()
 
-MIN_WALL = 0.5
-"""No wall is nearer than half the camera's height above the floor."""
+BESIDE = 0.9
+"""No wall is nearer than this share of the nearest object's distance."""
+BULGE = 2.5
+"""How fast a wall goes back behind an object that stands farther off than the wall: by a quarter within 6°, without a tear."""
 FAR_WALL = 2.0
-"""… nor farther than this many times the end of the floor that the objects suggest."""
+"""No wall is farther than this many times the end of the floor that the objects suggest."""
 SOFT_CORNER = 0.01
 """Corners of walls without measured depth are rounded by this share of the photo's width."""
 STANDS = 1.3
@@ -110,7 +112,7 @@ def find_surroundings(
         if line is None:
             wall_z = _upright_plane_z(rays, far)
         else:
-            wall_z = _walls_z(rays, height, line, np.maximum(behind, MIN_WALL * height), FAR_WALL * far)
+            wall_z = _walls_z(rays, height, line, behind, FAR_WALL * far)
             far = max(far, float((wall_z * level).max()))
     is_floor = _median(np.where(wall, False, np.where(seen & low & np.isfinite(floor_z), True, floor_z < wall_z)))
     is_floor &= np.isfinite(floor_z)
@@ -159,10 +161,10 @@ def _walls_z(
     rays: Float64[np.ndarray, "h w 3"],
     height: float,
     row: Float[np.ndarray, " w"],
-    nearest: Float[np.ndarray, " w"],
+    behind: Float[np.ndarray, " w"],
     farthest: float,
 ) -> Float64[np.ndarray, "h w"]:
-    """z-depth of upright walls whose foot is at ``row`` in every column, between two level distances.
+    """z-depth of upright walls whose foot is at ``row`` in every column, behind all objects and not beyond ``farthest``.
 
     A wall's foot is given by its level distance over the azimuth, so that walls are upright whatever the camera's pitch.
     """
@@ -173,13 +175,29 @@ def _walls_z(
     foot = rays[upper, columns] * (1 - part) + rays[upper + 1, columns] * part
     azimuth, level = np.arctan2(foot[:, 0], -foot[:, 2]), np.linalg.norm(foot[:, [0, 2]], axis=1)
     reach = np.where(foot[:, 1] < 0, height * level / np.maximum(-foot[:, 1], 1e-9), np.inf)
-    reach = np.maximum(np.minimum(reach, farthest), nearest)
     order = np.argsort(azimuth)
-    smooth = ndimage.gaussian_filter1d(reach[order], max(SOFT_CORNER * w, 0.5), mode="nearest")
-    reach = np.maximum(smooth, nearest[order])
+    azimuth, reach, behind = azimuth[order], np.minimum(reach[order], farthest), _bulged(azimuth[order], behind[order])
+    smooth = ndimage.gaussian_filter1d(np.maximum(reach, behind), max(SOFT_CORNER * w, 0.5), mode="nearest")
+    reach = np.maximum(smooth, behind)
     ray_level = np.linalg.norm(rays[..., [0, 2]], axis=-1)
-    distance = np.interp(np.arctan2(rays[..., 0], -rays[..., 2]), azimuth[order], reach)
+    distance = np.interp(np.arctan2(rays[..., 0], -rays[..., 2]), azimuth, reach)
     return distance / np.maximum(ray_level, 1e-3)
+
+
+def _bulged(azimuth: Float64[np.ndarray, " w"], behind: Float64[np.ndarray, " w"]) -> Float64[np.ndarray, " w"]:
+    """The least distances that are nowhere below ``behind`` and change by no more than ``BULGE`` per radian (of the logarithm).
+
+    Nowhere nearer than almost the nearest object: a wall beside the camera would hide everything from the side.
+    """
+    seen = behind[behind > 0]
+    least = np.maximum(behind, BESIDE * seen.min() if len(seen) else 1e-3)
+    out = np.log(least)
+    step = BULGE * np.diff(azimuth)
+    for k in range(1, len(out)):
+        out[k] = max(out[k], out[k - 1] - step[k - 1])
+    for k in range(len(out) - 2, -1, -1):
+        out[k] = max(out[k], out[k + 1] - step[k])
+    return np.exp(out)
 
 
 def _continue_wall(
