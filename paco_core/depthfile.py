@@ -37,6 +37,10 @@ DEPTH_RANGE = 3.0
 table tops (6), 2.8 in procedural rooms (30), 2.2 in the motorcycle photo (docs/method.md)."""
 
 
+FROM_FILE = "file"
+"""``DepthMap.source`` of what is read here."""
+
+
 @dataclass(frozen=True)
 class StereoRig:
     """What turns the disparity of a rectified pair into depth; px are those of the photo."""
@@ -164,7 +168,7 @@ def _depth(values: Real[np.ndarray, "h w"], unit_m: float, kind: DepthKind) -> D
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is invalid, as it should be
         z = (values * np.float64(unit_m)).astype(np.float32)
     valid = np.isfinite(z) & (z > 0)
-    return DepthMap(np.where(valid, z, np.float32(0)), valid, kind, "file")
+    return DepthMap(np.where(valid, z, np.float32(0)), valid, kind, FROM_FILE)
 
 
 def _finished(path: Path, depth: DepthMap, hw: tuple[int, int], distance_from: Camera | None = None) -> DepthMap:

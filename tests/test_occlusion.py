@@ -1,6 +1,7 @@
 """Order, cycles and layers."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,13 @@ def test_the_nearest_object_comes_first_where_depth_is_measured():
     graph = find_occlusions(*pile(), BoundaryOrder())
     assert pairs(graph) == {(1, 2), (2, 3)}
     assert graph.layers == (0, 1, 2)
+
+
+def test_relative_depth_from_a_file_says_who_is_nearer_as_well_as_metric_depth_does():
+    photo, segmentation, depth = pile(depths=(3.0, 2.0, 1.0), kind="relative")  # against what the outlines suggest
+    guessed, measured = replace(depth, source="geometric"), replace(depth, source="file")
+    assert pairs(find_occlusions(photo, segmentation, guessed, BoundaryOrder())) == {(1, 2), (2, 3)}
+    assert pairs(find_occlusions(photo, segmentation, measured, BoundaryOrder())) == {(2, 1), (3, 2)}
 
 
 def test_the_incomplete_hull_is_behind_where_depth_says_nothing():

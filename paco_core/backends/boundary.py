@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from skimage.morphology import convex_hull_image
 
 from paco_core.contacts import find_carriers, find_feet, touch_radius_px
+from paco_core.depthfile import FROM_FILE
 from paco_core.masks import box_slices, dilate, distance_to, erode
 from paco_core.types import DepthMap, OcclusionEdge, Photo, Segmentation
 
@@ -19,8 +20,8 @@ MIN_CONTACT_PX = 6
 """Fewer common boundary pixels are a touch of corners."""
 DEPTH_SCALE = 0.05
 """A depth step of 5 % of the depth is as clear as a cue gets; noise of monocular depth is 1–2 %."""
-WEIGHT_METRIC, WEIGHT_RELATIVE, WEIGHT_CONVEX, WEIGHT_CARRIED = 3.0, 0.7, 1.5, 2.0
-"""Measured depth beats convexity; the geometric depth is itself a guess from the same masks, and convexity alone is right for
+WEIGHT_MEASURED, WEIGHT_GUESSED, WEIGHT_CONVEX, WEIGHT_CARRIED = 3.0, 0.7, 1.5, 2.0
+"""Measured depth beats convexity, also when its scale is unknown: who is nearer needs none. The geometric depth is itself a guess from the same masks, and convexity alone is right for
 four of five occluding pairs of the five COCOA photos that come with SSSD's repository."""
 UNDECIDED = 0.15
 """Below this logit the area decides."""
@@ -61,7 +62,7 @@ def _decide(
     ids = segmentation.ids
     step = _depth_step(segmentation.masks[a], segmentation.masks[b], depth, radius)
     hulls = _hull_cue(segmentation.masks[a], segmentation.masks[b])
-    by_depth = (WEIGHT_METRIC if depth.kind == "metric" else WEIGHT_RELATIVE) * step
+    by_depth = (WEIGHT_MEASURED if depth.kind == "metric" or depth.source == FROM_FILE else WEIGHT_GUESSED) * step
     by_hull = WEIGHT_CONVEX * hulls
     by_support = WEIGHT_CARRIED * (float(carriers.get(ids[a]) == ids[b]) - float(carriers.get(ids[b]) == ids[a]))
     logit = by_depth + by_hull + by_support
