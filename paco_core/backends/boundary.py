@@ -21,8 +21,9 @@ MIN_CONTACT_PX = 6
 DEPTH_SCALE = 0.05
 """A depth step of 5 % of the depth is as clear as a cue gets; noise of monocular depth is 1–2 %."""
 WEIGHT_MEASURED, WEIGHT_GUESSED, WEIGHT_CONVEX, WEIGHT_CARRIED = 3.0, 0.7, 1.5, 2.0
-"""Measured depth beats convexity, also when its scale is unknown: who is nearer needs none. The geometric depth is itself a guess from the same masks, and convexity alone is right for
-four of five occluding pairs of the five COCOA photos that come with SSSD's repository."""
+"""Measured depth beats convexity, also when its scale is unknown: who is nearer needs none. The geometric depth is itself a
+guess from the same masks, and convexity alone is right for four of five occluding pairs of the five COCOA photos that come with
+SSSD's repository."""
 UNDECIDED = 0.15
 """Below this logit the area decides."""
 
