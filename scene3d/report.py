@@ -133,7 +133,7 @@ def _facts(
 ) -> tuple[tuple[str, str], ...]:
     layers = max(deocclusion.occlusion.layers, default=-1) + 1
     facts = [
-        ("objects", f"{len(scene.objects)} in {layers} layers"),
+        ("objects", f"{len(scene.objects)} in {layers} layer{'s' if layers != 1 else ''}"),
         ("scale", f"{'metric' if scene.metric else 'guessed, not metric'}, from {scene.scale_source}"),
         ("camera", f"{scene.camera.width}×{scene.camera.height} px, {scene.camera.source}"),
         ("gravity", scene.gravity_source),

@@ -34,9 +34,11 @@ label:focus-within{outline:3px solid var(--mark);outline-offset:-3px}
 label input:checked+img{position:fixed;inset:0;z-index:9;padding:.5rem;background:var(--paper);cursor:zoom-out}
 .scroll{overflow-x:auto}.graph{background:#fff}.graph label{min-width:var(--w);max-width:900px;margin:0 auto}
 .graph figcaption{background:var(--card)}
-table{table-layout:fixed;border-collapse:collapse;width:100%;max-width:640px;background:var(--card);border:1px solid var(--line);font-size:.9rem}
+table{table-layout:fixed;border-collapse:collapse;width:100%;max-width:640px;background:var(--card);
+border:1px solid var(--line);font-size:.9rem}
 th,td{padding:.4rem .7rem;text-align:left;border-top:1px solid var(--line)}thead th{color:var(--muted);font-weight:600}
-th:first-child{width:7.5rem}th:last-child{width:6rem}.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
+th:first-child{width:8rem}
+th:last-child{width:6rem}.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .mark{color:var(--mark)}.warn{border-left:4px solid var(--mark);margin:1rem 0;padding:.6rem 1rem;background:var(--card)}
 .warn h2{margin:0}.warn ul{margin:.3rem 0 0;padding-left:1.1rem}.why{color:var(--mark);margin:.3rem 0 0}
 footer{margin-top:1.6rem;color:var(--muted);font-size:.9rem}
@@ -134,7 +136,7 @@ def _object(entry: ObjectEntry, metric: bool) -> str:
         images += _image(entry.marked, f"{entry.name}, what was invented is marked")
     facts = (
         ("invented", "nothing" if entry.whole else f"{entry.invented}, by {entry.completion}"),
-        ("w × h × d", f"{entry.size} m{'' if metric else ' (guessed)'}"),
+        ("w × h × d", f"{'' if metric else '≈ '}{entry.size} m"),
         ("support", entry.support),
         ("lifted by", entry.lift),
         ("fit", f"IoU {entry.iou}, confidence {entry.confidence}"),

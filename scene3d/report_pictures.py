@@ -159,8 +159,10 @@ def draw_graph(graph: OcclusionGraph, names: dict[int, str], width: int, backgro
     columns = max(graph.layers, default=0) + 1
     for layer in range(columns):
         x = (layer + 0.5) / columns * width * fine
-        label = f"layer {layer}" + (": hidden by nobody" if layer == 0 and columns > 1 else "")
-        draw.text((x, 16 * fine), label, font=small, fill=MUTED, anchor="mm")
+        title = f"layer {layer}"
+        if layer == 0 and 1 < columns < 5:  # more are too narrow for it
+            title += ": hidden by nobody"
+        draw.text((x, 16 * fine), title, font=small, fill=MUTED, anchor="mm")
     for edge in graph.edges:
         _arrow(draw, nodes[edge.front], nodes[edge.behind], MUTED, fine, dashed=False)
     for edge in graph.dropped:

@@ -10,22 +10,33 @@ from scene3d.report_types import Figure, ObjectEntry, Report
 WIDTH, MARGIN, GAP = 1600, 36, 18
 SHEET = (246, 248, 250)
 INNER = WIDTH - 2 * MARGIN
+FEW = 9
+"""As many objects are about as high as the table of stages beside them."""
+PAIR = 300
+"""Width of the two pictures of an object, px, where there are many."""
 ROW = 30
 """Height of a table's line, px."""
 
 
 def sheet(report: Report) -> Image.Image:
-    """The whole report, 1600 px wide: scene, photo, and two columns of details."""
-    left = round(INNER * 0.34)
+    """The whole report, 1600 px wide: scene, photo, and the details, in two columns or, of many objects, below each other."""
+    many = len(report.objects) > FEW
+    left = round(INNER * (0.5 if many else 0.34))
     right = INNER - left - GAP
-    columns = (
-        _stack([_card(report.graph, left), _stages_table(report, left)]),
-        _stack([_gallery(report.objects, right), _objects_table(report, right), *_notes(report.fallbacks, right)]),
-    )
-    body = _stack([_title(report), _row(report.views), _row(report.figures), _beside(columns)])
+    if many:
+        run = _beside([_card(report.graph, left), _stages_table(report, right)])
+        details = _stack([run, *_of_objects(report, INNER)])
+    else:
+        run = _stack([_card(report.graph, left), _stages_table(report, left)])
+        details = _beside([run, _stack(_of_objects(report, right))])
+    body = _stack([_title(report), _row(report.views), _row(report.figures), details])
     out = Image.new("RGB", (WIDTH, body.height + 2 * MARGIN), SHEET)
     out.paste(body, (MARGIN, MARGIN))
     return out
+
+
+def _of_objects(report: Report, width: int) -> list[Image.Image]:
+    return [_gallery(report.objects, width), _objects_table(report, width), *_notes(report.fallbacks, width)]
 
 
 def _stack(pictures: Sequence[Image.Image]) -> Image.Image:
@@ -94,7 +105,7 @@ def _cut(draw: ImageDraw.ImageDraw, text: str, room: float, size: float) -> str:
 
 def _gallery(entries: Sequence[ObjectEntry], width: int) -> Image.Image:
     """Pairs of pictures: the complete object, and the same with what was invented marked."""
-    columns = 3 if len(entries) > 2 else max(len(entries), 1)
+    columns = min(max(len(entries), 1), max(3, width // PAIR))
     cell = (width - 24 - 16 * (columns - 1)) // columns
     side = min(cell // 2, 180)
     line = side + 42

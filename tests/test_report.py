@@ -13,6 +13,8 @@ from PIL import Image
 import scene3d.report
 from paco_core.errors import BadInput
 from paco_core.types import DepthMap, OcclusionGraph
+from scene3d.evaluation.photo_sheets import TILE_PX, VIEWS_DEG, photo_row
+from scene3d.pipeline import Reconstruction
 from scene3d.report import FIGURE_PX, build_report, write_object_images, write_report
 from scene3d.report_html import page
 from scene3d.report_pictures import INVENTED, draw_depth, draw_graph, draw_masks, draw_object, label, object_colour, printable
@@ -287,3 +289,11 @@ def test_sheets_and_pages_hold_any_number_of_objects(count):
     objects = tuple(replace(deocclusion.objects[k % 2], id=k + 1, layer=k) for k in range(count))
     report = build_report(replace(deocclusion, objects=objects), scene, TIMINGS)
     assert sheet(report).width == WIDTH and page(report).count("<article>") == count
+
+
+def test_a_contact_sheets_row_shows_a_scene_with_and_without_objects(tmp_path):
+    deocclusion, scene = make_inputs()
+    empty = replace(deocclusion, objects=()), replace(scene, objects=())
+    for flat, placed in ((deocclusion, scene), empty):
+        row = photo_row(Reconstruction(flat, placed, {}, (), (), tmp_path), "room: some objects")
+        assert row.shape[1] == TILE_PX * (3 + len(VIEWS_DEG)) and row.std() > 10

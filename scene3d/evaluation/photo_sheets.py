@@ -12,7 +12,7 @@ from paco_core.files import write_atomic
 from paco_core.types import Deocclusion
 from scene3d.pipeline import Reconstruction
 from scene3d.render import SceneRenderer, orbit_camera
-from scene3d.report_pictures import INK, PAPER, draw_masks, font, printable
+from scene3d.report_pictures import INK, MUTED, PAPER, draw_masks, font, printable
 
 VIEWS_DEG = (0.0, -30.0, 30.0, 60.0, 180.0)
 """As in the photo, where a person first looks, where stickers show, and from behind."""
@@ -35,16 +35,19 @@ def photo_row(result: Reconstruction, caption: str) -> UInt8[np.ndarray, "h w 3"
     for k, tile in enumerate(tiles):
         tile.thumbnail((TILE_PX - 4, hw[0]), Image.Resampling.LANCZOS)
         row.paste(tile, (k * TILE_PX, CAPTION_PX))
-    ImageDraw.Draw(row).text((4, 1), printable(caption, 200), font=font(15), fill=INK)
+    draw, letters = ImageDraw.Draw(row), font(15)
+    draw.text((4, 1), printable(caption, 100), font=letters, fill=INK)
+    for k, yaw in enumerate(VIEWS_DEG, len(tiles) - len(VIEWS_DEG)):
+        draw.text((k * TILE_PX + 4, 1), f"{yaw:+.0f}°" if yaw else "0°", font=letters, fill=MUTED)
     return np.asarray(row)
 
 
 def _objects(flat: Deocclusion) -> Image.Image:
     """All complete objects side by side on light grey, the most hidden ones first."""
     items = sorted(flat.objects, key=lambda o: -o.hidden_fraction)[:12]
-    columns = int(np.ceil(np.sqrt(len(items) * 1.2)))
+    columns = max(int(np.ceil(np.sqrt(len(items) * 1.2))), 1)
     side = TILE_PX // columns
-    out = Image.new("RGB", (TILE_PX, side * int(np.ceil(len(items) / columns))), (225, 228, 232))
+    out = Image.new("RGB", (TILE_PX, side * max(-(-len(items) // columns), 1)), (225, 228, 232))
     for k, item in enumerate(items):
         picture = Image.fromarray(item.rgba)
         picture.thumbnail((side - 4, side - 4), Image.Resampling.LANCZOS)
