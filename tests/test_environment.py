@@ -234,7 +234,7 @@ def test_the_colour_at_the_border_goes_on_without_a_step():
     known = np.zeros((64, 256), bool)
     known[:, :128] = True
     filled = extend(ramp, known, known, fade_px=60)
-    assert np.abs(filled[:, 128:131] - ramp[:, 127:128]).max() < 6
+    assert np.abs(np.diff(filled[:, 120:160], axis=1)).max() < 6
 
 
 def test_pull_push_of_a_constant_is_constant():

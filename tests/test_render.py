@@ -192,3 +192,23 @@ def test_orbit_turns_about_the_objects_whatever_their_frame():
     camera_pose[:3, 3] += shift
     moved = replace(TWO, objects=objects, world_from_camera=camera_pose)
     np.testing.assert_allclose(orbit_camera(moved, 25, 5)[:3, 3] - shift, orbit_camera(TWO, 25, 5)[:3, 3], atol=1e-12)
+
+
+def test_floor_and_backdrop_are_seen_from_their_front_alone_and_objects_from_everywhere():
+    wall = TexturedMesh(
+        np.array([[-5, 0, -6], [5, 0, -6], [5, 4, -6], [-5, 4, -6]], float),
+        FLOOR.faces,
+        FLOOR.uv,
+        np.full((2, 2, 3), 90, np.uint8),
+    )
+    scene = replace(scene_of(placed(3, plain(cuboid(0.5, 0.5, 0.5), RED), (0, 0, -3)), floor=FLOOR), backdrop=wall)
+    behind = look(0.0) @ np.diag([-1.0, 1, -1, 1])  # looks along +z
+    behind[:3, 3] = [0, 1, -9]
+    renderer = SceneRenderer(scene, FLAT_SHADING)
+    front, back = renderer.render(CAMERA, look(0.0)), renderer.render(CAMERA, behind)
+    assert (front.rgb[40, 10] == 90).all() and front.ids[40, 10] == 0
+    assert back.ids[20, 10] == -1 and (back.ids == 3).any()
+    assert (back.rgb[back.ids == 0] == 180).all()  # the floor, through the wall
+    under = look(0.0)
+    under[1, 3] = -1.0
+    assert not (renderer.render(CAMERA, under).rgb == 180).all(axis=-1).any()
