@@ -116,7 +116,7 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path):
 def test_doctor_names_what_the_main_job_needs(capsys: pytest.CaptureFixture[str]):
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
-    for word in ("Python", "numpy", "embreex", "free disk", "paco view", "The main job can run"):
+    for word in ("Python", "numpy", "embreex", "free disk", "HEIC", "EXR", "paco view", "The main job can run"):
         assert word in text
 
 

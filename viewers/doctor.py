@@ -90,11 +90,18 @@ def _optional() -> tuple[Finding, ...]:
     window += [apt_line(packages)] if packages else []
     torch = _version("torch")
     return (
+        _extra("HEIC photos (pillow-heif)", "pillow-heif", "heic"),
+        _extra("EXR depth (OpenEXR)", "OpenEXR", "exr"),
         Finding("paco view (Open3D)", "; ".join(window) or str(open3d), "optional" if window else "ok"),
         Finding(
             "torch", f"{torch}, {_cuda()}" if torch else "not here: no embedded method needs it", "ok" if torch else "optional"
         ),
     )
+
+
+def _extra(what: str, distribution: str, extra: str) -> Finding:
+    version = _version(distribution)
+    return Finding(what, version or f"pip install '{PROJECT}[{extra}]'", "ok" if version else "optional")
 
 
 def _version(distribution: str) -> str | None:
