@@ -130,11 +130,9 @@ def _convert_adobe_rgb(image: Image.Image) -> Image.Image:
     """sRGB of a picture that EXIF says is in Adobe RGB (1998), by a table of 33³ colours."""
     if image.mode != "RGB":
         return image
-
-    def srgb(r: float, g: float, b: float) -> tuple[float, float, float]:
-        linear = _SRGB_FROM_ADOBE @ np.array([r, g, b]) ** _ADOBE_GAMMA
-        linear = linear.clip(0, 1)
-        encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
-        return float(encoded[0]), float(encoded[1]), float(encoded[2])
-
-    return image.filter(ImageFilter.Color3DLUT.generate(_LUT_SIDE, srgb))
+    steps = np.linspace(0, 1, _LUT_SIDE)
+    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")  # Pillow's tables count red first
+    linear = np.stack([red, green, blue], axis=-1) ** _ADOBE_GAMMA @ _SRGB_FROM_ADOBE.T
+    linear = linear.clip(0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)  # IEC 61966-2-1
+    return image.filter(ImageFilter.Color3DLUT(_LUT_SIDE, encoded.ravel().tolist()))
