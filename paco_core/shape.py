@@ -148,6 +148,10 @@ STRAIGHT_PX = 0.7
 """An outline that stays this near to a line (rms) is straight, and meets its continuation in a corner."""
 TURN_COSINE = 0.7
 """Ends that would meet in a turn of more than 135° are not continued into each other: legs would become spikes."""
+CORNER_COSINE = 0.7
+"""A turn of more than 45° between the two parts of so short a piece of outline is a corner …"""
+LEAST_END = 4
+"""… when both have at least this many points."""
 TANGENT_SHARE = 0.12
 """Length of outline that gives a direction, as a share of √area; at least 6 px."""
 
@@ -205,7 +209,21 @@ def _join(before: Points, after: Points, reach: float) -> Points | None:
 
 
 def _tangent(points: Points) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"], float]:
-    """The first point, the unit direction from the last towards it, and the rms distance from the line."""
+    """The first point, the unit direction from the last towards it, and the rms distance from the line.
+
+    A corner among the points is none of the bend: what lies beyond it has another direction.
+    """
+    first, direction, bend = _line(points)
+    if bend < STRAIGHT_PX:
+        return first, direction, bend
+    for n in range(len(points) - LEAST_END, LEAST_END, -2):
+        near, beyond = _line(points[:n]), _line(points[n:])
+        if near[2] < STRAIGHT_PX and near[1] @ beyond[1] < CORNER_COSINE:
+            return near
+    return first, direction, bend
+
+
+def _line(points: Points) -> tuple[Float[np.ndarray, "2"], Float[np.ndarray, "2"], float]:
     offsets = points - points.mean(0)
     _, _, axes = np.linalg.svd(offsets)
     direction = axes[0] * np.sign((points[0] - points[-1]) @ axes[0] + 1e-12)

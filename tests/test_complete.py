@@ -12,7 +12,7 @@ from paco_core.complete import CompletionConfig, complete, cut_sides
 from paco_core.errors import ObjectFailed
 from paco_core.fill import membrane
 from paco_core.occlusion import layers_of
-from paco_core.shape import best_mirrors, fit_ellipse
+from paco_core.shape import best_mirrors, continue_outline, convex_hull, fit_ellipse
 from paco_core.types import OcclusionEdge, OcclusionGraph, Photo, Segmentation
 
 H, W = 120, 160
@@ -336,3 +336,13 @@ def test_any_masks_keep_their_visible_pixels_and_claim_only_what_is_hidden(seed,
         front = masks[:i].any(0)
         nobodys = ~masks.any(0)
         assert not (claimed & ~front & ~nobodys).any()
+
+
+def test_a_short_edge_beside_a_corner_still_tells_where_a_hidden_corner_is():
+    """A laptop under a smaller one: of its right edge only 14 px are in view, below them the outline turns."""
+    laptop, smaller = np.zeros((320, 480), bool), np.zeros((320, 480), bool)
+    laptop[20:300, 20:450], smaller[10:286, 110:470] = True, True
+    added = continue_outline(laptop & ~smaller, smaller)
+    hidden = laptop & smaller
+    whole = added | convex_hull(laptop & ~smaller) & smaller
+    assert (whole & hidden).sum() / (whole | hidden).sum() > 0.95
