@@ -182,6 +182,11 @@ CARRIER = frozenset(
     "bookcase rack plate saucer dish tray book board mat rug carpet box crate".split()
 )
 """Things that others are commonly put on."""
+FLAT_TOP = frozenset(
+    "table desk shelf counter cabinet cupboard dresser nightstand sideboard bookcase rack plate saucer tray book board mat rug "
+    "carpet stool".split()
+)
+"""Of the carriers: those with a level top, on which things stand; on a sofa or in a box they lie on whatever is seen there."""
 FURNITURE = frozenset(
     "table desk shelf bench sofa couch bed chair stool armchair counter cabinet cupboard dresser nightstand sideboard "
     "bookcase rack wardrobe fridge refrigerator oven stove sink toilet bathtub door".split()
@@ -191,27 +196,31 @@ LIVING = frozenset(
     "person man woman child boy girl player rider baby dog cat horse cow sheep bird elephant giraffe zebra bear animal".split()
 )
 """Their feet are where they are; they are not taken to stand on a table that they are behind."""
+RIDDEN = frozenset(
+    "horse elephant camel donkey cow motorcycle motorbike bicycle bike scooter skateboard surfboard snowboard ski boat".split()
+)
+"""Who is above one of these, with no foot on the floor, rides it."""
 TABLE_TOP = frozenset(
     "cup mug glass saucer plate bowl spoon fork knife teaspoon bottle teapot pitcher jug vase candle book pen pencil phone "
     "keyboard mouse laptop apple orange banana pear lemon fruit bread cake donut sandwich pizza toast croissant egg jar can "
     "salt pepper coaster napkin coffee espresso tea salad tomato carrot".split()
 )
 """Things that are mostly photographed on a table, from nearby and above."""
-_KNOWN = frozenset(TRAITS) | CARRIER | FURNITURE | LIVING | TABLE_TOP
+_KNOWN = frozenset(TRAITS) | CARRIER | FURNITURE | LIVING | RIDDEN | TABLE_TOP
 
 
 def traits_of(name: str) -> Traits:
     """Traits of a name such as ``"Coffee cups"``, ``"box with lid"`` or ``"rug, flatwoven"``."""
-    return TRAITS.get(_deciding_phrase(name, frozenset(TRAITS)) or "", NEUTRAL)
+    return TRAITS.get(deciding_phrase(name, frozenset(TRAITS)) or "", NEUTRAL)
 
 
 def is_a(name: str, group: frozenset[str]) -> bool:
     """True when what ``name`` names is in ``group`` (one of the sets of words above)."""
-    phrase = _deciding_phrase(name, _KNOWN)
+    phrase = deciding_phrase(name, _KNOWN)
     return phrase is not None and (phrase in group or phrase.split()[-1] in group)
 
 
-def _deciding_phrase(name: str, known: frozenset[str]) -> str | None:
+def deciding_phrase(name: str, known: frozenset[str]) -> str | None:
     """The words of a name that say what it is.
 
     English puts what a thing is last: the longest known phrase at the end of the first clause decides, then shorter and

@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 from scipy import ndimage as ndi
 
-from paco_core.classes import CARRIER, FURNITURE, LIVING, is_a
+from paco_core.classes import CARRIER, FURNITURE, LIVING, RIDDEN, is_a
+from paco_core.masks import box_slices, dilate
 from paco_core.types import Segmentation
 
 FOOT_BAND = 0.12
@@ -17,6 +18,10 @@ TOUCH_FRACTION = 0.006
 
 CARRIED_SHARE = 0.5
 """At least half of a foot's columns must stand over the carrier."""
+
+
+ENCLOSED_SHARE = 0.6
+"""Of the ring around a mask, for it to lie inside another one's outline."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +87,39 @@ def find_feet(segmentation: Segmentation) -> dict[int, Foot]:
     return {i: find_foot(m, labels, segmentation.ids) for i, m in zip(segmentation.ids, segmentation.masks, strict=True)}
 
 
+def find_enclosed(segmentation: Segmentation) -> dict[int, int]:
+    """Who lies inside the outline of whom (inner id → outer id): what is around a mask is mostly one other, larger object."""
+    labels = label_map(segmentation)
+    radius = touch_radius_px(labels.shape)
+    found: dict[int, int] = {}
+    for k, (i, mask) in enumerate(zip(segmentation.ids, segmentation.masks, strict=True)):
+        box = box_slices(mask, radius + 1)
+        around = labels[box][dilate(mask[box], radius) & ~mask[box]]
+        counts = np.bincount(around, minlength=len(segmentation.ids) + 1)
+        counts[[0, k + 1]] = 0
+        winner = int(np.argmax(counts))
+        if counts[winner] >= ENCLOSED_SHARE * max(len(around), 1) and segmentation.masks[winner - 1].sum() > mask.sum():
+            found[i] = segmentation.ids[winner - 1]
+    return found
+
+
 def find_carriers(segmentation: Segmentation, feet: dict[int, Foot]) -> dict[int, int]:
     """Who rests on whom (carried id → carrier id), as far as masks and names tell; everything else is on the floor.
 
     An object whose foot ends at another one either rests on it or is hidden by it. It is taken to rest on it when the
     other's name is that of a carrier, furniture and living beings excepted, and the other surrounds the foot or reaches
-    to both sides of it. Chains are followed by the caller; a cycle loses its weakest link.
+    to both sides of it. Living beings rest on what they ride. Chains are followed by the caller; a cycle loses its weakest link.
     """
     carriers: dict[int, int] = {}
     for i, name in zip(segmentation.ids, segmentation.names, strict=True):
         foot = feet[i]
         j = foot.below
-        if j <= 0 or foot.share < CARRIED_SHARE or is_a(name, FURNITURE) or is_a(name, LIVING):
+        if j <= 0 or foot.share < CARRIED_SHARE or is_a(name, FURNITURE):
             continue
-        if is_a(segmentation.name(j), CARRIER) and _reaches_both_sides(segmentation.mask(j), segmentation.mask(i)):
+        if is_a(name, LIVING):
+            if is_a(segmentation.name(j), RIDDEN) and not is_a(name, RIDDEN):
+                carriers[i] = j
+        elif is_a(segmentation.name(j), CARRIER) and _reaches_both_sides(segmentation.mask(j), segmentation.mask(i)):
             carriers[i] = j
     return _without_cycles(carriers, feet)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, Float64, UInt8
 
 DepthKind = Literal["metric", "relative"]
 Side = Literal["left", "right", "top", "bottom"]
@@ -79,6 +79,8 @@ class DepthMap:
     kind: DepthKind
     source: str
     """Name of the method, e.g. ``geometric`` or ``file``."""
+    up: Float64[np.ndarray, "3"] | None = None
+    """Unit vector against gravity, camera axes, where the map was made from a floor one unit below the camera."""
 
 
 @dataclass(frozen=True)

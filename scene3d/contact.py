@@ -19,7 +19,7 @@ NEAR_SHARE, NEAR_M = 0.2, 0.08
 """A base this close to a surface (share of the object's own height, or metres when depth is metric) rests on it."""
 RAY_LIMITS = (0.7, 1.4)
 """With measured depth, a move along the ray by more than this contradicts the depth."""
-GUESSED_LIMITS = (0.25, 2.5)
+GUESSED_LIMITS = (0.25, 1.7)
 """Relative depth may be wrong by a lot more, but what would have to go farther than this to meet the floor hangs."""
 
 

@@ -39,8 +39,11 @@ class GroundConfig:
 def find_ground(depth: DepthMap, segmentation: Segmentation, camera: Camera, config: GroundConfig = GroundConfig()) -> Ground:
     """Up vector (camera frame) and the camera's height above the floor, in the depth's unit.
 
-    Without a plane in view the camera is taken to be level and the floor to be under the lowest point seen; ``source`` says so.
+    A map that was made from a floor says where that is. Without a plane in view the camera is taken to be level and the floor to
+    be under the lowest point seen; ``source`` says so.
     """
+    if depth.up is not None:
+        return Ground(depth.up, 1.0, "guess", 0.0)
     rays = pixel_rays(camera)
     step = max(1, round(max(depth.z.shape) / 200))  # 200 points along the longer side describe a plane well enough
     free = depth.valid & ~dilate(np.asarray(segmentation.masks.any(axis=0)), 3.0)

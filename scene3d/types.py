@@ -74,7 +74,7 @@ class Ground:
     camera_height: float
     """Distance of the camera's centre above the floor, in the depth map's unit."""
     source: str
-    """``plane`` (fitted), ``prior`` …"""
+    """``plane`` (fitted), ``guess`` (made with the depth), ``prior`` …"""
     inlier_fraction: float
 
 

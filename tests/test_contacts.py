@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paco_core.contacts import find_carriers, find_feet
+from paco_core.contacts import find_carriers, find_enclosed, find_feet
 from paco_core.types import Segmentation
 
 
@@ -55,3 +55,12 @@ def test_two_trays_never_carry_each_other_in_a_circle():
 
 def test_an_object_cut_by_the_lower_border_stands_on_nothing_seen():
     assert find_feet(scene(("box", 20, 30, 40, 100)))[1].below == -1
+
+
+def test_who_sits_on_an_elephant_is_carried_and_who_stands_behind_a_table_is_not():
+    assert carriers(scene(("elephant", 20, 40, 100, 90), ("person", 45, 10, 65, 50))) == {2: 1}
+
+
+def test_an_egg_in_a_bowl_is_enclosed_and_a_cup_that_rises_over_a_saucer_is_not():
+    assert find_enclosed(scene(("bowl", 20, 20, 100, 90), ("egg", 45, 40, 65, 60))) == {2: 1}
+    assert find_enclosed(scene(("saucer", 20, 60, 100, 90), ("cup", 45, 10, 75, 75))) == {}

@@ -7,8 +7,10 @@ import pytest
 
 from paco_core.backends.geometric import GeometricDepth
 from paco_core.camera import estimate_camera, pixel_rays, project, up_of_pitch
+from paco_core.contacts import find_feet
 from paco_core.depth import estimate_depth
 from paco_core.errors import BadInput
+from paco_core.pitch import guess_pitch
 from paco_core.types import DepthMap, Photo, Segmentation
 
 HW = (300, 400)
@@ -60,9 +62,10 @@ def test_a_round_plate_tells_the_cameras_pitch(elevation):
     from skimage.draw import polygon2mask
 
     mask = polygon2mask(HW, project(CAMERA, ring)[:, ::-1] - 0.5)
-    pitch, reason = GeometricDepth()._pitch(segmentation(("plate", mask)), CAMERA, {})
-    assert pitch == pytest.approx(elevation, abs=4)
-    assert "ellipse" in reason
+    scene = segmentation(("plate", mask))
+    guess = guess_pitch(scene, CAMERA, find_feet(scene), {})
+    assert guess.pitch_deg == pytest.approx(elevation, abs=4)
+    assert "ellipse" in guess.reason
 
 
 def test_a_hidden_foot_puts_an_object_behind_its_occluder():
@@ -81,6 +84,28 @@ def test_what_hangs_above_the_horizon_is_about_where_the_others_are_and_does_not
     assert 1.5 < np.median(z[lamp]) < 3.0
     alone = GeometricDepth().estimate(PHOTO, segmentation(("box", boxes[0]), ("box", boxes[1])), CAMERA).z
     assert np.allclose(np.median(z[boxes[0]]), np.median(alone[boxes[0]]))
+
+
+def test_a_sign_on_a_pole_is_as_far_as_its_size_says_whatever_is_below_it():
+    sign = np.zeros(HW, bool)
+    sign[100:130, 190:220] = True
+    people = [upright_box(5, d, width=0.3, height=1.7 / 1.5, left=x) for d, x in ((4.0, -0.9), (6.0, 1.2))]
+    scene = segmentation(("person", people[0]), ("person", people[1]), ("stop sign", sign))
+    depth = GeometricDepth().estimate(PHOTO, scene, CAMERA)
+    metres = np.median(depth.z[sign]) * 1.5
+    assert metres == pytest.approx(0.75 * CAMERA.fy / 30, rel=0.25)
+
+
+def test_what_lies_in_a_bowl_is_as_far_as_the_bowl():
+    bowl, egg = np.zeros(HW, bool), np.zeros(HW, bool)
+    bowl[100:250, 100:300], egg[130:170, 180:220] = True, True
+    z = GeometricDepth().estimate(PHOTO, segmentation(("bowl", bowl & ~egg), ("egg", egg)), CAMERA).z
+    assert np.median(z[egg]) == pytest.approx(np.median(z[bowl & ~egg]), rel=0.25)
+
+
+def test_the_map_tells_which_way_is_up():
+    depth = GeometricDepth(pitch_deg=70).estimate(PHOTO, segmentation(("box", upright_box(70, 0.3))), CAMERA)
+    assert depth.up is not None and np.allclose(depth.up, up_of_pitch(70))
 
 
 @pytest.mark.parametrize("pitch", [-80, 91])

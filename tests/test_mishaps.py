@@ -14,6 +14,7 @@ import scene3d.assemble
 import scene3d.export
 import scene3d.place
 import scene3d.report
+import scene3d.rest
 from paco_core.errors import BadInput
 from paco_core.types import Segmentation
 from scene3d.backends.relief import ReliefLifter
@@ -92,7 +93,7 @@ AT_A_FALLBACK = [
     ("scene3d.backends.relief.ReliefLifter.lift", "lift", "relief failed: Mishap"),
     ("scene3d.backends.relief.finish", "lift", "relief failed: Mishap"),
     ("scene3d.place.make_target", "place", "not fitted to the photo: Mishap"),
-    ("scene3d.place._find_support", "place", "what it rests on is not known: Mishap"),
+    ("scene3d.rest._find_support", "place", "what it rests on is not known: Mishap"),
 ]
 LEFT_OUT = [
     ("scene3d.backends.billboard.BillboardLifter.lift", "lift", "can't be lifted: Mishap"),

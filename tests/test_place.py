@@ -192,6 +192,21 @@ def test_an_object_whose_foot_is_hidden_reaches_down_to_the_floor(kind):
         assert height.max() == pytest.approx(1.0, abs=0.05)
 
 
+def test_without_metric_depth_what_the_photo_shows_is_seen():
+    """A box on a large one, lifted as if it stood on the floor behind: the photo's pixels win."""
+    deocclusion, truth = stage(((1.2, 0.8, 0.8), (0, 0, -3.2), 0), ((0.3, 0.25, 0.2), (0.1, 0.45, -2.75), 0), kind="relative")
+    far = deocclusion.depth.z.copy()
+    far[deocclusion.segmentation.mask(2)] *= 1.6
+    placed, metres, _ = put(replace(deocclusion, depth=replace(deocclusion.depth, z=far)), truth)
+    views = [
+        RayMesh(world_vertices(o), o.mesh.faces).render(CAMERA.K, np.linalg.inv(world_from_camera(GROUND, metres)), HW).z
+        for o in placed
+    ]
+    mask = deocclusion.segmentation.mask(2)
+    assert (views[1] < views[0])[mask].mean() > 0.9
+    assert (placed[1].support, placed[1].support_id) == ("object", 1)
+
+
 def test_the_order_of_the_steps_is_recorded_and_none_that_hurt_was_kept():
     deocclusion, truth = stage(*SCENE)
     for item in put(deocclusion, truth)[0]:

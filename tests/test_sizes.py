@@ -24,3 +24,7 @@ def test_unknown_names_leave_the_camera_at_eye_height():
 
 def test_an_implausible_camera_is_not_believed():
     assert guess_scale((("person", 1e-5, 1e-5),), 1.0)[0] == EYE_HEIGHT_M
+
+
+def test_a_bus_is_as_tall_as_buses_are_and_a_vase_has_no_say_beside_it():
+    assert guess_scale((("bus", 1.5, 1.4), ("vase", 2.0, 1.0)), 1.0)[0] == pytest.approx(2.0)

@@ -8,26 +8,26 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
-from skimage.measure import EllipseModel, find_contours
+from jaxtyping import Bool, Float
 
 from paco_core.camera import pixel_rays, rays_of, up_of_pitch
-from paco_core.classes import TABLE_TOP, is_a, traits_of
-from paco_core.contacts import Foot, find_carriers, find_feet, touch_radius_px
+from paco_core.classes import traits_of
+from paco_core.contacts import Foot, find_carriers, find_enclosed, find_feet
 from paco_core.errors import BadInput
-from paco_core.masks import dilate
+from paco_core.heights import hangs, has_usual_size, largest_side
+from paco_core.pitch import MIN_BELOW_HORIZON_DEG, PitchGuess, guess_pitch
 from paco_core.types import Camera, DepthMap, Photo, Segmentation
 
 log = logging.getLogger(__name__)
 
-PITCH_TABLE_DEG = 35.0
-"""People look down on a table from a chair or standing: 25–50°."""
-PITCH_ROOM_DEG = 12.0
-"""A hand-held photo of a room or a street looks slightly down."""
-MIN_BELOW_HORIZON_DEG = 4.0
-"""A floor contact nearer than this to the horizon would be tens of camera heights away."""
 FAR_FACTOR = 2.5
 """The floor ends (and a backdrop starts) this many times as far as the farthest object."""
+FROM_ABOVE_DEG = 60.0
+"""From here on what is seen is the upper side of things: all of them lie."""
+HIGHER_UP = 2.2
+"""What would be this many times its size on the floor stands on something nearer that nobody masked: a shelf, a wall, a rock."""
+HANGING_FROM = 0.3
+"""Least distance of what hangs, in distances of the nearest thing that stands."""
 LYING_LIFT = 0.99
 """Things that lie on the floor are this much nearer than the floor itself: enough for the order, not for the eye."""
 
@@ -42,69 +42,29 @@ class GeometricDepth:
 
     def estimate(self, photo: Photo, segmentation: Segmentation, camera: Camera) -> DepthMap:
         """Relative z-depth, unit: camera height. Raises ``BadInput`` for a pitch that sees no floor."""
-        feet = find_feet(segmentation)
-        pitch, reason = self._pitch(segmentation, camera, feet)
-        log.info("camera pitch %.1f° (%s)", pitch, reason)
+        feet, enclosed = find_feet(segmentation), find_enclosed(segmentation)
+        guess = self._pitch(segmentation, camera, feet, enclosed)
+        log.info("camera pitch %.1f°, %.2f m above the floor (%s)", guess.pitch_deg, guess.height_m, guess.reason)
         rays = pixel_rays(camera)
-        up = up_of_pitch(pitch)
+        up = up_of_pitch(guess.pitch_deg)
         floor = _floor_depth(rays, up)
-        standing = _object_depths(segmentation, camera, up, feet)
+        standing = _object_depths(segmentation, camera, up, guess.height_m, feet, enclosed)
         far = FAR_FACTOR * max([*standing.values(), 1.0])
         z = np.minimum(floor, far)
-        for i, mask in zip(segmentation.ids, segmentation.masks, strict=True):
+        for i, name, mask in zip(segmentation.ids, segmentation.names, segmentation.masks, strict=True):
             foot = _foot_ray(camera, feet[i]) * standing[i]
-            z[mask] = _paint(rays[mask], up, foot, floor[mask], lying=traits_of(segmentation.name(i)).flat)
-        return DepthMap(z.astype(np.float32), np.ones(photo.hw, bool), "relative", self.name)
+            lying = (traits_of(name).flat and not hangs(name)) or guess.pitch_deg >= FROM_ABOVE_DEG
+            z[mask] = _paint(rays[mask], up, foot, floor[mask], lying=lying)
+        return DepthMap(z.astype(np.float32), np.ones(photo.hw, bool), "relative", self.name, up)
 
-    def _pitch(self, segmentation: Segmentation, camera: Camera, feet: dict[int, Foot]) -> tuple[float, str]:
-        if self.pitch_deg is not None:
-            lowest = math.degrees(math.atan((camera.height - camera.cy) / camera.fy))
-            if not -lowest + MIN_BELOW_HORIZON_DEG <= self.pitch_deg <= 90:
-                raise BadInput(f"--pitch-deg {self.pitch_deg:g} sees no floor: give degrees below the horizon, up to 90.")
-            return self.pitch_deg, "user"
-        round_ones = [p for p in (_pitch_from_circle(segmentation, i, camera) for i in segmentation.ids) if p is not None]
-        if round_ones:
-            return float(np.median(round_ones)), "ellipse of a round object"
-        on_table = np.mean([is_a(n, TABLE_TOP) for n in segmentation.names]) > 0.5
-        guess = PITCH_TABLE_DEG if on_table else PITCH_ROOM_DEG
-        typical = float(np.median([f.v for f in feet.values()])) if feet else float(camera.height)
-        needed = MIN_BELOW_HORIZON_DEG - math.degrees(math.atan((typical - camera.cy) / camera.fy))
-        return max(guess, needed), "table-top names" if on_table else "default"
-
-
-def _pitch_from_circle(segmentation: Segmentation, object_id: int, camera: Camera) -> float | None:
-    """Pitch from a round flat thing: its outline is an ellipse with axis ratio sin(elevation)."""
-    if traits_of(segmentation.name(object_id)).family != "round flat":
-        return None
-    points = _free_contour(segmentation, object_id)
-    if len(points) < 20:
-        return None
-    model = EllipseModel.from_estimate(points)
-    if not model:
-        return None
-    (xc, yc), (a, b) = model.center, model.axis_lengths
-    inside = 0 < xc < camera.width and 0 < yc < camera.height
-    if not inside or np.abs(model.residuals(points)).mean() > 0.02 * max(a, b) or max(a, b) > camera.width:
-        return None
-    elevation = math.degrees(math.asin(min(1.0, min(a, b) / max(a, b))))
-    return float(np.clip(elevation - math.degrees(math.atan((yc - camera.cy) / camera.fy)), 5.0, 88.0))
-
-
-def _free_contour(segmentation: Segmentation, object_id: int) -> Float[np.ndarray, "n 2"]:
-    """Outline points (u, v) of a mask that are its own: away from other masks and from the photo's border."""
-    mask = segmentation.mask(object_id)
-    others = segmentation.masks.any(axis=0) & ~mask
-    contours = find_contours(np.pad(mask, 1).astype(float), 0.5)
-    if not contours:
-        return np.zeros((0, 2))
-    points = max(contours, key=len)[:, ::-1] - 0.5  # padded array indices to pixel-centre coordinates
-    h, w = mask.shape
-    reach = 2 * touch_radius_px((h, w))
-    near_other = dilate(others, reach)
-    rows = np.clip(points[:, 1].astype(int), 0, h - 1)
-    columns = np.clip(points[:, 0].astype(int), 0, w - 1)
-    inside = (points > 3).all(axis=1) & (points[:, 0] < w - 3) & (points[:, 1] < h - 3)
-    return points[inside & ~near_other[rows, columns]]
+    def _pitch(self, segmentation: Segmentation, camera: Camera, feet: dict[int, Foot], enclosed: dict[int, int]) -> PitchGuess:
+        guess = guess_pitch(segmentation, camera, feet, enclosed)
+        if self.pitch_deg is None:
+            return guess
+        lowest = math.degrees(math.atan((camera.height - camera.cy) / camera.fy))
+        if not -lowest + MIN_BELOW_HORIZON_DEG <= self.pitch_deg <= 90:
+            raise BadInput(f"--pitch-deg {self.pitch_deg:g} sees no floor: give degrees below the horizon, up to 90.")
+        return PitchGuess(self.pitch_deg, guess.height_m, "user")
 
 
 def _floor_depth(rays: Float[np.ndarray, "h w 3"], up: Float[np.ndarray, "3"]) -> Float[np.ndarray, "h w"]:
@@ -117,24 +77,25 @@ def _object_depths(
     segmentation: Segmentation,
     camera: Camera,
     up: Float[np.ndarray, "3"],
+    height_m: float,
     feet: dict[int, Foot],
+    enclosed: dict[int, int],
 ) -> dict[int, float]:
-    """z-depth at each object's foot: from the floor where the foot is seen, else bounded by its occluder or carrier."""
+    """z-depth at each object's foot: from the floor where the foot is seen, else bounded by its occluder, carrier or size."""
     carriers = find_carriers(segmentation, feet)
-    seen = {i: _floor_at(camera, up, f) for i, f in feet.items()}
-    standing = [z for z in seen.values() if z is not None]
-    elsewhere = float(np.median(standing)) if standing else 1 / math.sin(math.radians(MIN_BELOW_HORIZON_DEG))
-    seen = {i: elsewhere if z is None else z for i, z in seen.items()}  # what hangs is about where the others are
+    seen = _seen_depths(segmentation, camera, up, height_m, feet)
     depths: dict[int, float] = {}
 
     def resolve(i: int, pending: frozenset[int]) -> float:
         if i in depths:
             return depths[i]
-        j = carriers.get(i, feet[i].below)
-        if j > 0 and j not in pending:
+        j = carriers.get(i, enclosed.get(i, feet[i].below))
+        if j > 0 and j not in pending and (j in (carriers.get(i), enclosed.get(i)) or not hangs(segmentation.name(i))):
             front = resolve(j, pending | {i})
             if i in carriers:
                 depths[i] = seen[i] if traits_of(segmentation.name(j)).flat else front
+            elif i in enclosed:
+                depths[i] = front
             else:  # the foot is hidden by j: i stands between j and where its visible bottom would touch the floor
                 depths[i] = math.sqrt(front * max(seen[i], 1.02 * front))
         else:
@@ -144,6 +105,46 @@ def _object_depths(
     for i in segmentation.ids:
         resolve(i, frozenset({i}))
     return depths
+
+
+def _seen_depths(
+    segmentation: Segmentation, camera: Camera, up: Float[np.ndarray, "3"], height_m: float, feet: dict[int, Foot]
+) -> dict[int, float]:
+    """z-depth at each foot as if nothing were hidden or carried."""
+    on_floor = {i: _floor_at(camera, up, f) for i, f in feet.items()}
+    by_size = {i: _depth_by_size(segmentation.name(i), segmentation.mask(i), camera, height_m) for i in feet}
+    seen: dict[int, float] = {}
+    for i, z in on_floor.items():
+        size = by_size[i]
+        if z is None or hangs(segmentation.name(i)):
+            continue
+        higher = size is not None and has_usual_size(segmentation.name(i)) and z > HIGHER_UP * size
+        seen[i] = size if higher and size else z
+    low, high = (min(seen.values()), max(seen.values())) if seen else (0.0, 1 / math.sin(math.radians(MIN_BELOW_HORIZON_DEG)))
+    for i in feet:
+        if i not in seen:  # it hangs: where its size says, else behind what stands
+            seen[i] = float(np.clip(_hanging_depth(segmentation, i, by_size[i], high), HANGING_FROM * low, FAR_FACTOR * high))
+    return seen
+
+
+def _hanging_depth(segmentation: Segmentation, i: int, by_size: float | None, farthest: float) -> float:
+    """What its size says as far as that is known, else with the farthest that stands; size is a bound where the photo cuts it."""
+    if by_size is None:
+        return farthest
+    mask = segmentation.mask(i)
+    if mask[[0, -1]].any() or mask[:, [0, -1]].any():
+        return min(by_size, farthest)
+    return by_size if has_usual_size(segmentation.name(i)) else math.sqrt(by_size * farthest)
+
+
+def _depth_by_size(name: str, mask: Bool[np.ndarray, "h w"], camera: Camera, height_m: float) -> float | None:
+    """z-depth, in camera heights, at which the visible part is as large as the whole thing: an upper bound where it is cut."""
+    size = largest_side(name)
+    if size is None:
+        return None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    angle = max((rows[-1] - rows[0] + 1) / camera.fy, (columns[-1] - columns[0] + 1) / camera.fx)
+    return size / angle / height_m
 
 
 def _floor_at(camera: Camera, up: Float[np.ndarray, "3"], foot: Foot) -> float | None:
