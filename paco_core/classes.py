@@ -11,6 +11,9 @@ NONE: frozenset[SymmetryKind] = frozenset()
 Family = Literal["body", "revolve", "ball", "container", "box", "legged", "flat", "round flat"]
 
 
+Back = Literal["mirror", "outline", "clothes"]
+
+
 @dataclass(frozen=True)
 class Traits:
     """Shape knowledge about a class of objects."""
@@ -30,6 +33,13 @@ class Traits:
     size_axis: Literal["height", "width", "longest"] = "longest"
     fill: float = 0.3
     """Containers: depth of the contents (or the bottom) below the rim over the height, where the photo shows no edge of them."""
+
+    depth_over_width: float | None = None
+    """Boxes: depth over the width of their front (vehicles: over the width of their front too, so more than 1)."""
+    rounding: float = 0.0
+    """Boxes: radius of the edges over the smallest side."""
+    back: Back = "mirror"
+    """What the unseen back looks like: the front seen through the thing, its frame (screens), or clothes and hair (people)."""
 
     @property
     def flat(self) -> bool:
@@ -111,31 +121,52 @@ _TABLE: tuple[tuple[str, Traits], ...] = (
         "box|carton|crate|package|parcel|cereal box|cardboard box|cube|dice|die|block|brick",
         Traits("box", BOTH, size_m=0.30),
     ),
-    ("suitcase|trunk|chest|toolbox|cooler|briefcase|luggage", Traits("box", BOTH, size_m=0.60)),
+    (
+        "suitcase|trunk|chest|toolbox|cooler|briefcase|luggage",
+        Traits("box", BOTH, size_m=0.60, depth_over_width=0.4, rounding=0.1),
+    ),
     (
         "cabinet|wardrobe|cupboard|bookcase|bookshelf|shelf|dresser|chest of drawers|sideboard|"
         "locker|shelving unit",
-        Traits("box", BOTH, size_m=1.0),
+        Traits("box", BOTH, size_m=1.0, depth_over_width=0.45, back="outline"),
     ),
-    ("fridge|refrigerator|freezer|vending machine", Traits("box", BOTH, size_m=1.75, size_axis="height")),
+    (
+        "fridge|refrigerator|freezer|vending machine",
+        Traits("box", BOTH, size_m=1.75, size_axis="height", depth_over_width=0.9, back="outline"),
+    ),
     (
         "oven|stove|microwave|washing machine|dishwasher|toaster|printer|computer|radio|"
         "speaker|safe|heater|mailbox",
-        Traits("box", BOTH, size_m=0.5),
+        Traits("box", BOTH, size_m=0.5, depth_over_width=0.7, back="outline"),
     ),
     ("nightstand|bedside table|drawer|ottoman|pouf|counter|kitchen island", Traits("box", BOTH, size_m=0.5)),
     ("milk carton|juice carton|milk|juice", Traits("box", BOTH, size_m=0.24, size_axis="height")),
-    ("building|house|shed|bus|train|truck|van|container truck|bed|mattress", Traits("box", MIRROR, size_m=2.0)),
+    ("building|house|shed", Traits("box", MIRROR, size_m=2.0)),
+    # length over width of what drives, as its makers state them: buses 12 × 2.5 m, lorries 7 × 2.5 m, vans 5 × 2 m
+    ("bus|coach|tram|trolleybus", Traits("box", MIRROR, size_m=2.0, depth_over_width=3.5, rounding=0.12)),
+    ("train|locomotive|subway|railcar", Traits("box", MIRROR, size_m=2.0, depth_over_width=4.0, rounding=0.12)),
     (
-        "tv|television|monitor|screen|laptop|painting|picture|frame|mirror|poster|whiteboard|"
-        "window|door|radiator",
-        Traits("box", MIRROR, size_m=0.6),
+        "truck|van|container truck|lorry|minibus|ambulance|trailer",
+        Traits("box", MIRROR, size_m=2.0, depth_over_width=2.6, rounding=0.12),
+    ),
+    ("bed|mattress", Traits("box", MIRROR, size_m=2.0, depth_over_width=1.35, rounding=0.1)),
+    (
+        "tv|television|monitor|screen|laptop|whiteboard|radiator",
+        Traits("box", MIRROR, size_m=0.6, depth_over_width=0.4, back="outline"),
+    ),
+    (
+        "painting|picture|frame|mirror|poster|window|door|curtain|stop sign|traffic sign|street sign|sign|blackboard|"
+        "banner|shutter",
+        Traits("box", MIRROR, size_m=0.6, depth_over_width=0.08),
     ),
     (
         "chair|armchair|dining chair|office chair|windsor chair|wheelchair|high chair",
         Traits("legged", NONE, size_m=0.85, size_axis="height"),
     ),
-    ("sofa|couch|bench|loveseat|settee", Traits("legged", NONE, size_m=1.8, size_axis="width")),
+    (
+        "sofa|couch|bench|loveseat|settee",
+        Traits("legged", NONE, size_m=1.8, size_axis="width", depth_over_width=0.5, rounding=0.15),
+    ),
     ("stool|bar stool|step stool|footstool", Traits("legged", BOTH, size_m=0.5, size_axis="height")),
     (
         "table|dining table|coffee table|desk|side table|end table|work table",
@@ -149,7 +180,7 @@ _TABLE: tuple[tuple[str, Traits], ...] = (
     ("bicycle|bike|motorcycle|motorbike|scooter|moped", Traits("legged", MIRROR, size_m=1.9, size_axis="width")),
     (
         "person|man|woman|child|boy|girl|people|player|human|pedestrian|rider|baby",
-        Traits("body", NONE, size_m=1.70, size_axis="height"),
+        Traits("body", NONE, size_m=1.70, size_axis="height", back="clothes"),
     ),
     (
         "horse|cow|zebra|giraffe|elephant|camel|deer|donkey|okapi|rhino|bear|lion|tiger",
@@ -161,14 +192,16 @@ _TABLE: tuple[tuple[str, Traits], ...] = (
         "swan",
         Traits("body", NONE, size_m=0.4),
     ),
-    ("car|taxi|jeep|pickup|tractor|boat|airplane|plane|helicopter", Traits("body", MIRROR, size_m=4.3)),
+    ("car|taxi|jeep|pickup|suv", Traits("box", MIRROR, size_m=4.3, depth_over_width=2.3, rounding=0.2)),
+    ("tractor|boat|airplane|plane|helicopter", Traits("body", MIRROR, size_m=4.3)),
     (
         "teddy|teddy bear|soft toy|doll|toy|figurine|statue|bust|sculpture",
-        Traits("body", MIRROR, size_m=0.3, size_axis="height"),
+        Traits("body", MIRROR, size_m=0.3, size_axis="height", back="clothes"),
     ),
     ("plant|potted plant|tree|flower|bush|bonsai|cactus|bouquet", Traits("body", BOTH, size_m=0.6, size_axis="height")),
     ("backpack|handbag|bag|purse|shoe|boot|hat|helmet|camera|pillow|cushion", Traits("body", MIRROR, size_m=0.35)),
-    ("banana|carrot|cucumber|bread|loaf|sandwich|cake|hot dog|donut|broccoli", Traits("body", MIRROR, size_m=0.18)),
+    ("banana|carrot|cucumber|hot dog|donut|broccoli", Traits("body", MIRROR, size_m=0.18)),
+    ("bread|loaf|sandwich|cake|toast|cheese|butter", Traits("body", MIRROR, size_m=0.18, depth_over_width=0.8, rounding=0.08)),
 )  # fmt: skip
 TRAITS: dict[str, Traits] = {name: traits for names, traits in _TABLE for name in names.split("|")}
 _IRREGULAR = {"knives": "knife", "shelves": "shelf", "bookshelves": "bookshelf", "people": "person", "men": "man",

@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, UInt8
 from scipy import ndimage as ndi
 
+from paco_core.classes import Back
 from scene3d.atlas import GUTTER, Atlas, bleed, face_normals, unwrap
+from scene3d.backs import plain_back, ramp
 from scene3d.relief.fields import Field2D, Outline
 from scene3d.relief.morphology import edt, fill_outwards
 from scene3d.relief.raster import cover, depth_buffer
@@ -20,6 +22,8 @@ SIDE_DEPTH = 0.10
 """This far (work units) behind what is seen and before what is last, a side's colours are at their blurriest."""
 BACK_LEVEL, SIDE_LEVEL = 0.6, 1.0
 """Blur levels of the back and, on top of it, of the sides: what is invented is softer than what is seen, in the same pattern."""
+STEEP = 0.04
+"""A side that is this narrow in the photo, shares of the silhouette's side, is too steep to be textured through the object."""
 BACK_DEPTH = 0.12
 """From this depth behind what is seen (work units) on a surface counts as the back in full: no seam at the rim."""
 EDGE_PX = 1.5
@@ -48,15 +52,21 @@ def paint(
     view: View,
     twins: tuple[Twin, ...] = (),
     config: TextureConfig = TextureConfig(),
+    *,
+    back: Back = "mirror",
 ) -> TexturedMesh:
-    """Texture a closed mesh (work frame) from its crop. Vertices come back in the work frame, cut along seams."""
+    """Texture a closed mesh (work frame) from its crop. Vertices come back in the work frame, cut along seams.
+
+    ``back``: what the back looks like: the front, the front's frame, or clothes and hair instead of a face.
+    """
     uv, _ = view.project(vertices)
     surface = visible_surface(vertices, faces, view)
     front, maybe = _shown(vertices, faces, view, surface)
     px_per_unit = view.focal_px / view.distance
     atlas = unwrap(vertices, faces, uv, front, maybe, px_per_unit, config.max_size)
     photo = clean_photo(rgba, outline.mask, outline.side_px)
-    colors = _Continuation(photo, outline, view, surface, _last_surface(vertices, faces, view), twins)
+    plain = plain_back(photo[0], outline, back)
+    colors = _Continuation(photo[1], plain, outline, view, surface, _last_surface(vertices, faces, view), twins)
     texture = _bake(atlas, vertices[atlas.source], photo[0], colors)
     return TexturedMesh(vertices[atlas.source], atlas.faces, atlas.texel / atlas.size, texture)
 
@@ -154,12 +164,6 @@ class _Look:
         return _Look(self.uv[chosen], self.behind[chosen], self.before[chosen], self.doubt[chosen])
 
 
-def _ramp(x: Float64[np.ndarray, "n"]) -> Float64[np.ndarray, "n"]:
-    """0 below 0, 1 above 1, without a kink between."""
-    x = np.clip(x, 0, 1)
-    return x * x * (3 - 2 * x)
-
-
 class _Continuation:
     """Colour of any surface point: the photo at the point, at its symmetric twin, or through the object (docs/method.md).
 
@@ -169,16 +173,21 @@ class _Continuation:
 
     def __init__(
         self,
-        photo: tuple[np.ndarray, list[tuple[np.ndarray, float]]],
+        levels: list[tuple[np.ndarray, float]],
+        plain: np.ndarray | None,
         outline: Outline,
         view: View,
         surface: Field2D,
         last: Field2D,
         twins: tuple[Twin, ...],
     ) -> None:
-        self._levels, self._view, self._twins = photo[1], view, twins
+        self._levels, self._plain, self._view, self._twins = levels, plain, view, twins
         self._surface = surface.with_values(fill_outwards(surface.values, np.isfinite(surface.values)))
-        self._last = last.with_values(fill_outwards(last.values, np.isfinite(last.values)))
+        deepest = fill_outwards(
+            last.values, np.isfinite(last.values)
+        )  # around: on a steep side the pixel's own is the side itself
+        reach = 1 + 2 * max(1, round(STEEP * outline.side_px / last.step_px))
+        self._last = last.with_values(ndi.minimum_filter(deepest, reach))
         self._around = _nearest_around(surface, 3 * NEAR_PX)  # an occluder's edge is soft in the photo
         self._distance, self._px_per_unit = outline.distance, outline.side_px
         grid = outline.grid
@@ -210,8 +219,11 @@ class _Continuation:
         room = np.maximum(self._local.at(look.uv) - np.maximum(self._distance.at(look.uv), 0), 0)
         move = 0.9 * np.minimum(inner, room) * self._px_per_unit
         uv = look.uv + np.stack([f.at(look.uv) for f in self._inward], axis=1) * move[:, None]
-        back = _ramp(look.behind / BACK_DEPTH)
-        return self._blend(uv, BACK_LEVEL * back + SIDE_LEVEL * _ramp(inner / SIDE_DEPTH))
+        back = ramp(look.behind / BACK_DEPTH)
+        colour = self._blend(uv, BACK_LEVEL * back + SIDE_LEVEL * ramp(inner / SIDE_DEPTH))
+        if self._plain is not None:
+            colour += back[:, None] * (sample_rgb(self._plain, look.uv) - colour)
+        return colour
 
     def _look(self, points: np.ndarray, normals: np.ndarray) -> "_Look":
         uv, z = self._view.project(points)

@@ -2,15 +2,15 @@
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Float32
 
-from paco_core.classes import Traits, traits_of
+from paco_core.classes import NEUTRAL, Traits, traits_of
 from paco_core.errors import ObjectFailed
-from scene3d.relief.block import block
-from scene3d.relief.fields import Outline, outline_of
+from scene3d.relief.block import Proportion, block
+from scene3d.relief.fields import Outline, outline_of, roundness, solidity
 from scene3d.relief.finish import Solid3D, build, depth_scale, finish
 from scene3d.relief.inflate import inflate
 from scene3d.relief.measured import relief_shape
@@ -32,6 +32,26 @@ SWELL = (1.0, 1.8, 3.5)
 """A body that came out as a sticker is inflated again by these."""
 LEGGED_CAP = 0.10
 """Half thickness of chairs and tables without depth, work units: seats and tops are plates, not balloons."""
+BOX_IOU = {"box": 0.7, "legged": 0.75, "body": 0.88}
+"""Without depth, the least agreement of a cuboid with the mask of what the name says is a box, a sofa, a piece of cake. Bonnets
+and backrests leave .7 … .8 of a car's and a sofa's; of round bread the cuboid explains .85."""
+UNNAMED = Proportion(depth_over_width=0.35, spread=0.6)
+"""A thing without a name is a box when a cuboid agrees with its mask. Where only its front is seen it is a picture, a pillow or a
+cupboard: something between a panel and a box."""
+UNNAMED_SLACK = 0.01
+"""The cuboid must agree better than an ellipse (of a disc it explains .88), or nearly: cars have rounded corners."""
+UNNAMED_SOLID = 0.85
+"""And the mask must fill its convex hull so far."""
+LEGLESS_SOLID = 0.9
+"""A chair or a table that fills its convex hull so far shows no legs: a cushioned seat, a top that the photo's border cuts."""
+CLASS_SPREAD = 0.3
+"""Of the logarithm of depth over width within a class that has a ratio of its own."""
+ROUND = 0.93
+"""A silhouette that agrees so well with an ellipse is a ball's or an egg's."""
+THIN_BOX = 0.15
+"""Boxes that are thinner, over their width, are panels by nature: doors, pictures, signs."""
+UNNAMED_CAP = 0.3
+"""Half thickness of other things without a name over their smaller side, at most: a fuller body would be a guess, and a bulge."""
 THIN_SHARE = 0.06
 """A silhouette that loses more than this to an opening by one cell has spokes or legs and needs finer cells."""
 
@@ -67,7 +87,7 @@ class ReliefLifter:
         if depth is not None and depth_scale(depth, outline.mask) is None:
             depth = None
         solid = self._best(obj, outline, view, None if depth is None else depth.astype(np.float32), seed)
-        return finish(solid, obj.rgba, outline, self.config.texture)
+        return finish(solid, obj.rgba, outline, self.config.texture, back=traits_of(obj.name).back)
 
     def _best(self, obj: LiftInput, outline: Outline, view: View, depth: Float32[np.ndarray, "s s"] | None, seed: int) -> Solid3D:
         """The first proposed shape that explains mask and depth; else the last, which is the most general."""
@@ -110,7 +130,7 @@ class ReliefLifter:
             elif traits.family == "legged":
                 yield inflate(outline, view, cell, cap=LEGGED_CAP, swell=swell, method="plate")
             else:
-                yield inflate(outline, view, cell, swell=swell)
+                yield inflate(outline, view, cell, swell=swell, cap=_unnamed_cap(traits, outline))
 
 
 def _class_shape(
@@ -124,9 +144,37 @@ def _class_shape(
     if traits.flat:
         profile = SlabProfile(traits.thickness, traits.rim)
         return slab(outline, view, profile, visible=obj.visible if traits.family == "round flat" else None)
-    if traits.family == "box":
-        return block(outline, view, cell, depth)
-    return None
+    return _box_shape(traits, outline, view, depth, cell)
+
+
+def _box_shape(
+    traits: Traits, outline: Outline, view: View, depth: Float32[np.ndarray, "s s"] | None, cell: float
+) -> Shape | None:
+    """A block, for what the name or, without depth, the outline says is one."""
+    if depth is not None:
+        return block(outline, view, cell, depth) if traits.family == "box" else None
+    if traits is NEUTRAL or (traits.family == "legged" and traits.depth_over_width is None):
+        least = UNNAMED_SOLID if traits is NEUTRAL else LEGLESS_SOLID
+        return _unnamed_block(outline, view, cell) if solidity(outline) >= least else None
+    if traits.family != "box" and traits.depth_over_width is None:
+        return None
+    ratio = Proportion.depth_over_width if traits.depth_over_width is None else traits.depth_over_width
+    spread = Proportion.spread if traits.depth_over_width is None else CLASS_SPREAD
+    proportion = Proportion(ratio, spread, traits.rounding, BOX_IOU[traits.family])
+    return block(outline, view, cell, None, proportion, flat=ratio < THIN_BOX, twin=traits.back == "mirror")
+
+
+def _unnamed_block(outline: Outline, view: View, cell: float) -> Shape | None:
+    boxy = max(UNNAMED.min_iou, roundness(outline) - UNNAMED_SLACK)
+    return block(outline, view, cell, proportion=replace(UNNAMED, min_iou=boxy))
+
+
+def _unnamed_cap(traits: Traits, outline: Outline) -> float | None:
+    """Half thickness of an inflated body at most, work units; None where it is as deep as it is wide."""
+    if traits is not NEUTRAL or roundness(outline) > ROUND:
+        return None
+    rows, columns = np.nonzero(outline.mask)
+    return UNNAMED_CAP * float(min(np.ptp(rows), np.ptp(columns)) + 1) / outline.side_px
 
 
 def _thin_parts(outline: Outline) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, UInt8
 
+from paco_core.classes import Back
 from paco_core.errors import ObjectFailed
 from scene3d.clean import decimate, is_watertight, large_pieces, smooth
 from scene3d.relief.fields import Outline
@@ -74,10 +75,12 @@ def _compare(shape: Shape, vertices: np.ndarray, faces: np.ndarray, outline: Out
     return Solid3D(shape, vertices, faces, iou, scale, residual)
 
 
-def finish(solid: Solid3D, rgba: UInt8[np.ndarray, "s s 4"], outline: Outline, texture: TextureConfig) -> LiftedMesh:
+def finish(
+    solid: Solid3D, rgba: UInt8[np.ndarray, "s s 4"], outline: Outline, texture: TextureConfig, *, back: Back = "mirror"
+) -> LiftedMesh:
     """Texture a solid and bring it to the lift frame."""
     view = solid.shape.view
-    mesh = paint(solid.vertices, solid.faces, rgba, outline, view, solid.shape.twins, texture)
+    mesh = paint(solid.vertices, solid.faces, rgba, outline, view, solid.shape.twins, texture, back=back)
     scale = solid.shape.metres_per_unit if solid.shape.metres_per_unit is not None else solid.metres_per_unit
     return to_lift_frame(mesh, view, solid.shape.method, metres_per_unit=scale, flat=solid.shape.flat)
 

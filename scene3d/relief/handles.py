@@ -52,8 +52,9 @@ def find_handles(
     bottom: float,
     top: float,
     radius: Callable[[np.ndarray], np.ndarray],
+    least: float = PART,
 ) -> tuple[Handle, ...]:
-    """Parts of the mask that ``body`` (its silhouette) does not explain.
+    """Parts of the mask that ``body`` (its silhouette) does not explain, of at least the share ``least`` of it.
 
     ``foot`` is a point of the body's vertical axis; ``radius`` its radius at work heights between ``bottom`` and ``top``.
     """
@@ -63,7 +64,7 @@ def find_handles(
     label, size = islands(dilate(erode(rest, sliver), sliver))  # without slivers along the body's outline
     handles = []
     for k in range(1, len(size)):
-        if size[k] <= PART * outline.mask.sum():
+        if size[k] <= least * outline.mask.sum():
             continue
         near = dilate(label == k, reach + int(OVERLAP * outline.side_px)) & outline.mask
         pixels = Field2D(near.astype(np.float64), (0.5, 0.5), 1.0)
