@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 MARGIN_TEXELS = 0.5
 """The floor beyond what the photo shows is smooth: half of its share of the texels is enough."""
 FADE = 7
-"""Mirrored floor has faded by half after this part of the texture's width."""
+"""The colours of the floor in view have given way to its mean by half after this part of the texture's width."""
 
 
 def build_environment(
