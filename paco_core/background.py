@@ -11,6 +11,7 @@ from paco_core.backends.base import BackgroundFiller
 from paco_core.errors import ObjectFailed
 from paco_core.fill import membrane
 from paco_core.masks import dilate, distance_to
+from paco_core.rim import find_leftovers
 from paco_core.types import Background, CompleteObject, Photo, Segmentation
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ class BackgroundConfig:
     """… or this share of the photo's diagonal: drawn masks are a few px off."""
     shadow_diagonal: float = 0.08
     """Cast shadows are looked for this far from an object, as a share of the diagonal; 0: shadows stay."""
+    leftover_diagonal: float = 0.09
+    """Parts of objects that the masks miss are looked for this far from them, as a share of the diagonal; 0: they stay."""
     shadow_ratio: float = 0.72
     """Darker than this share of the surface that surrounds it: shadow."""
     island_share: float = 0.01
@@ -55,6 +58,8 @@ def fill_background(
     if not taken.any():
         return Background(photo.rgb.copy(), taken, "photo")
     hole = dilate(taken, max(config.margin_px, config.margin_diagonal * float(np.hypot(*photo.hw))))
+    if config.leftover_diagonal > 0:
+        hole |= find_leftovers(photo.rgb, hole, config.leftover_diagonal)
     hole |= cast_shadows(photo.rgb, hole, config)
     hole |= islands(hole, config.island_share)
     if hole.all():

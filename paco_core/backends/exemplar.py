@@ -3,7 +3,8 @@
 Multi-scale patch-based completion: Wexler, Shechtman, Irani, "Space-time completion of video", PAMI 2007 (search and vote, coarse
 to fine), with the search of ``patchmatch`` and with texture channels that keep fine grain visible at coarse scales (Newson et
 al., "Video inpainting of complex scenes", SIAM J. Imaging Sciences 2014). Illumination is partly taken out first and put back at
-the end, so that a patch fits where the light differs. The final pixels are copies, joined in the gradient domain.
+the end, so that a patch fits where the light differs; for backgrounds all of it, surface by surface (``paco_core.layout``).
+The final pixels are copies, joined in the gradient domain.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from scipy import ndimage
 from paco_core.backends.patchmatch import Level, Matcher, copy, extend_border, make_level, vote
 from paco_core.backends.seams import seam_correction
 from paco_core.fill import halve, membrane
+from paco_core.layout import find_layout, light_at
 from paco_core.masks import dilate
 
 Rgb = UInt8[np.ndarray, "_ _ 3"]
@@ -29,6 +31,8 @@ TEXTURE_WEIGHT = 2.0
 """Texture channels are mean absolute gradients, which are small beside colours."""
 TEXTURE_PX = 5
 """Window of the mean absolute gradient."""
+GUIDE_WEIGHT = 0.5
+"""How much the layout's light counts beside colours: wall is copied to wall, and a border from a border of the same slope."""
 ROUNDS = (8, 5, 3, 1)
 """Search-and-vote rounds at the coarsest level, the next finer one …; the last entry repeats."""
 SHARP_LEVELS = 2
@@ -52,7 +56,7 @@ class ExemplarBackground:
     def fill(self, rgb: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
         """Return the photo with the hole filled; pixels outside the hole come back unchanged."""
         source = ~dilate(hole, max(2.0, self.rim_diagonal * float(np.hypot(*hole.shape))))
-        return fill_exemplar(rgb, hole, source, seed=self.seed, work_px=self.work_px)
+        return fill_exemplar(rgb, hole, source, seed=self.seed, work_px=self.work_px, layout=True)
 
 
 def fill_exemplar(
@@ -65,12 +69,14 @@ def fill_exemplar(
     work_px: int = 640,
     flatten: float = 0.5,
     nearness: tuple[float, float] = (110.0, 40.0),
+    layout: bool = False,
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Fill ``hole`` with pixels of ``source`` (default: everything outside the hole); pixels outside the hole stay exactly.
 
     ``flatten``: share of the illumination (smooth part) that is taken from the surroundings of the hole instead of from the
     copied pixels. ``nearness``: price of copying from far away, down and across, in grey levels per long side; photos are
-    upright and floor continues beside floor, so that rows count more than columns.
+    upright and floor continues beside floor, so that rows count more than columns. ``layout``: what lies in the hole is first
+    told by the surfaces around it (``paco_core.layout``); their smooth colours take the place of ``flatten``.
 
     The search runs at no more than ``work_px`` on the long side; the found offsets are enlarged to full size, so that the copied
     pixels are sharp. Where there is too little to copy from, the hole is filled by the smooth membrane of what is known.
@@ -80,9 +86,13 @@ def fill_exemplar(
         return rgb.copy()
     source = known if source is None else source & known
     small, small_known, small_source = _shrink(rgb, known, source, work_px)
-    light = flatten * _illumination(small, small_known)
+    if layout and source.any():
+        light = light_at(find_layout(rgb, source), small, small_known)
+        guide = GUIDE_WEIGHT * light
+    else:
+        light, guide = flatten * _illumination(small, small_known), None
     for radius in range(patch_px // 2, 0, -1):
-        levels = _pyramid(small - light, small_known, small_source, radius, nearness)
+        levels = _pyramid(small - light, guide, small_known, small_source, radius, nearness)
         if levels:
             found = _synthesise(levels, np.random.default_rng(seed))
             return _paste(rgb, hole, source, light, levels[-1], found)
@@ -107,7 +117,7 @@ def _shrink(rgb: Rgb, known: Mask, source: Mask, work_px: int) -> tuple[Colours,
     share = _resize(known, wh, Image.Resampling.BOX)
     planes = [_resize(rgb[..., c] * known, wh, Image.Resampling.BOX) for c in range(3)]
     all_source = _resize(source, wh, Image.Resampling.BOX) > 0.999
-    return np.stack(planes, -1) / np.maximum(share, 1e-6)[..., None], share > 0.5, all_source
+    return np.stack(planes, -1) / np.maximum(share, 1e-6)[..., None], share > 0.999, all_source
 
 
 def _illumination(rgb: Colours, known: Mask) -> Colours:
@@ -118,23 +128,27 @@ def _illumination(rgb: Colours, known: Mask) -> Colours:
     return membrane(np.stack(planes, -1) / np.maximum(weight, 1e-3)[..., None], known)
 
 
-def _pyramid(colours: Colours, known: Mask, source: Mask, radius: int, nearness: tuple[float, float]) -> list[Level]:
+def _pyramid(
+    colours: Colours, guide: Colours | None, known: Mask, source: Mask, radius: int, nearness: tuple[float, float]
+) -> list[Level]:
     """Levels from coarse to fine, each with enough to copy from; the coarsest guess is the smooth membrane."""
-    image = np.concatenate([colours, _texture(colours, known)], 2)
+    drawn = np.concatenate([colours, _texture(colours, known)], 2)
     levels = []
     while not known.all():
-        level = make_level(image, ~known, source, radius, nearness)
+        image = drawn if guide is None else np.concatenate([drawn, guide], 2)
+        level = make_level(image, ~known, source, radius, nearness, drawn.shape[2])
         if level.source.sum() < MIN_SOURCES:
             break
         levels.append(level)
         if max(known.shape) <= COARSEST_PX:
             break
-        source = halve(image[..., :1], source)[1] == 1
-        image, share = halve(image, known)
+        source = halve(drawn[..., :1], source)[1] == 1
+        guide = None if guide is None else halve(guide, np.ones_like(known))[0]
+        drawn, share = halve(drawn, known)
         known = share >= 0.5
     if levels:
         r = levels[-1].radius
-        coarsest = levels[-1].image[r:-r, r:-r]
+        coarsest = levels[-1].image[r:-r, r:-r, : levels[-1].drawn]
         coarsest[:] = membrane(coarsest, ~levels[-1].hole[r:-r, r:-r])
         extend_border(levels[-1])
     return levels[::-1]
@@ -196,8 +210,9 @@ def _paste(rgb: Rgb, hole: Mask, source: Mask, light: Colours, level: Level, fou
     sy, sx = np.divmod(field.reshape(level.hole.shape)[r:-r, r:-r], level.hole.shape[1])
     hs, ws = sy.shape
     dy, dx = sy - r - np.arange(hs)[:, None], sx - r - np.arange(ws)
-    at_small = np.arange(hs * ws).reshape(hs, ws) + dy * ws + dx
-    correction = seam_correction(level.image[r:-r, r:-r, :3], level.hole[r:-r, r:-r], at_small)
+    hole_small = level.hole[r:-r, r:-r]
+    at_small = np.arange(hs * ws).reshape(hs, ws) + np.where(hole_small, dy * ws + dx, 0)  # rims are targets too, yet stay
+    correction = seam_correction(level.image[r:-r, r:-r, :3], hole_small, at_small)
     light, correction = (_enlarge(field, (h, w)) for field in (light, correction))
     rows, cols = np.arange(h), np.arange(w)
     parent = np.ix_(np.minimum(rows * hs // h, hs - 1), np.minimum(cols * ws // w, ws - 1))

@@ -50,6 +50,8 @@ class Level:
     """Patches are ``2 radius + 1`` px wide."""
     nearness: tuple[float, float]
     """Price of copying from far away, down and across: grey levels (rms over a patch) per long side of the picture."""
+    drawn: int
+    """The first so many channels are written; the others are known everywhere and only guide the search."""
 
     @property
     def offsets(self) -> Indices:
@@ -64,6 +66,7 @@ def make_level(
     source: Bool[np.ndarray, "h w"],
     radius: int,
     nearness: tuple[float, float],
+    drawn: int,
 ) -> Level:
     """Pad a picture by ``radius``; sources are the pixels whose whole patch may be copied."""
     window = np.ones((2 * radius + 1,) * 2, bool)
@@ -76,6 +79,7 @@ def make_level(
         np.flatnonzero(reached),
         radius,
         nearness,
+        drawn,
     )
 
 
@@ -198,7 +202,7 @@ def _main_directions(level: Level, sources: Indices) -> Float32[np.ndarray, "k d
 
 def copy(level: Level, found: Indices) -> None:
     """Write into the hole the centre pixels of the found patches."""
-    flat = level.image.reshape(-1, level.image.shape[2])
+    flat = level.image.reshape(-1, level.image.shape[2])[:, : level.drawn]
     inside = level.hole.ravel()[level.targets]
     flat[level.targets[inside]] = flat[found[inside]]
     extend_border(level)
@@ -206,7 +210,7 @@ def copy(level: Level, found: Indices) -> None:
 
 def vote(level: Level, found: Indices, cost: Distances) -> None:
     """Write into the hole the weighted mean of all patches that overlap a pixel (Wexler et al. 2007, equation 5)."""
-    flat = level.image.reshape(-1, level.image.shape[2])
+    flat = level.image.reshape(-1, level.image.shape[2])[:, : level.drawn]
     p = np.flatnonzero(level.hole)
     field, weight = np.arange(level.hole.size), np.zeros(level.hole.size, np.float32)
     field[level.targets] = found

@@ -9,6 +9,8 @@ from paco_core.fill import conjugate_gradient, neighbour_pairs
 SCREEN = 1e-3
 """How strongly the copied colours hold against the correction: a step at a seam fades within about 1/√SCREEN = 30 px, so that a
 dark edge at the rim of a hole does not darken all of it."""
+EDGE = 45.0
+"""Larger steps at the rim, grey levels, are the border of something that the hole cuts, and are not smoothed into it."""
 STEPS_MAX = 60
 """Conjugate-gradient steps; the screened system is settled after about 2/√SCREEN."""
 
@@ -20,7 +22,7 @@ def seam_correction(
 
     ``at`` are flat indices: the source of every hole pixel, itself elsewhere. Screened Poisson equation: Pérez et al.,
     "Poisson image editing", SIGGRAPH 2003, equation 7; the gradient across a seam is the mean of what the sources of both
-    sides show there.
+    sides show there. A pixel at the rim trusts its known neighbour less, the more improbable the step to it.
     """
     n = int(hole.sum())
     row_of = np.full(hole.size, -1, np.int64)
@@ -31,8 +33,10 @@ def seam_correction(
     for p, q in neighbour_pairs(hole):
         i, j = row_of[p], row_of[q]
         inside = j >= 0
-        diagonal[i] += 1  # each pixel occurs once per direction
-        b[i] += _excess_step(flat, flat_at, p, q, inside)  # Σ_q (c_p − c_q) = Σ_q (step shown − step wanted)
+        excess = _excess_step(flat, flat_at, p, q, inside)  # Σ_q (c_p − c_q) = Σ_q (step shown − step wanted)
+        trust = np.where(inside, 1, np.exp(-((np.abs(excess).max(1) / EDGE) ** 2))).astype(np.float32)
+        diagonal[i] += trust  # each pixel occurs once per direction
+        b[i] += trust[:, None] * excess
         rows.append(i[inside])
         cols.append(j[inside])
     r, c = np.concatenate(rows), np.concatenate(cols)
