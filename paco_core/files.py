@@ -44,7 +44,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes left half-written in a folder and below it; nobody may be writing there."""
-    for part in folder.rglob(f".*{PART}"):
+    for part in list(folder.rglob(f".*{PART}")):
         with suppress(OSError):
             part.unlink()
 

@@ -31,6 +31,10 @@ STEPS = 5
 """Segment, depth, order, complete, background."""
 
 
+INPUTS = "inputs"
+"""Under this name a run folder keeps the ``Inputs``, at the size at which they are worked on, for commands that go on."""
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What the user brings. Only the photo and the masks are needed."""
@@ -115,6 +119,7 @@ def deocclude(
     than it should be. Raises ``BadInput`` for what can't be used.
     """
     inputs = shrink(inputs, config.max_side_px)
+    run.keep(INPUTS, inputs)
     photo = inputs.photo
     seen = _look(inputs, run, config, progress)
     layers = _complete(photo, seen, run, config, seed, progress)

@@ -21,13 +21,14 @@ import numpy as np
 
 from paco_core.codec import Arrays, Undecodable, encode, read_header, read_value, write_value
 from paco_core.errors import BadInput, MissingDependency, error_text
-from paco_core.files import sweep, write_atomic, writing
+from paco_core.files import remove_files, sweep, write_atomic, writing
 from paco_core.lock import LOCK_FILE, FolderLock
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MARKER = "run.json"
+STAGES = "stages"
 _MARKER_CONTENT = {"format": "paco run folder", "version": 1}
 _STAGE_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
 
@@ -67,6 +68,7 @@ class RunFolder:
         self.path = Path(path)
         self.results: dict[str, StageResult[Any]] = {}
         """Of this run, in order: for the report's timings."""
+        self._kept: set[Path] = set()
         self._code = source_fingerprint(tuple(packages))
         _open_folder(self.path)
         self._lock = FolderLock(self.path)
@@ -99,7 +101,7 @@ class RunFolder:
         if not _STAGE_NAME.fullmatch(name):
             raise ValueError(f"{name!r} can't be the name of a stage: use letters, digits, '_', '-', '.' and '/'.")
         key = fingerprint({"stage": name, "code": self._code, "inputs": dict(key_inputs)})
-        file = self.path / "stages" / f"{name}.npz"
+        file = self._file(name)
         result = _load(file, key, type_)
         if result is None:
             start = time.perf_counter()
@@ -112,8 +114,35 @@ class RunFolder:
         self.results[name] = result
         return result
 
+    def keep(self, name: str, value: Any) -> None:
+        """Store what later commands will need, unless it is there already; it is no stage: no code and no setting counts."""
+        self.require()
+        key = fingerprint({"kept": name, "value": value})
+        file = self._file(name)
+        if _key_in(file) != key:
+            with writing(file) as out:
+                write_value(out, {"key": key, "seconds": 0.0}, value)
+        self._kept.add(file)
+
+    def kept(self, name: str, type_: type[T]) -> T | None:
+        """What ``keep`` stored; None when there is none, or none that can be read."""
+        file = self._file(name)
+        result = _load(file, _key_in(file), type_)
+        return result and result.value
+
+    def forget_others(self) -> None:
+        """Remove the results of stages that this run has not seen: of objects that are gone, of layers that are no more."""
+        seen = self._kept | {self._file(name) for name in self.results}
+        for file in list((self.path / STAGES).rglob("*.npz")):
+            if file not in seen:
+                remove_files(file.parent, [file.name])
+
+    def _file(self, name: str) -> Path:
+        return self.path / STAGES / f"{name}.npz"
+
     def write(self, name: str, text: str) -> Path:
         """Write a text file of the folder, whole or not at all, and return its path. Raises ``BadInput``."""
+        self.require()
         write_atomic(self.path / name, text.encode())
         return self.path / name
 
@@ -171,6 +200,16 @@ def source_fingerprint(packages: tuple[str, ...]) -> str:
                 digest.update(f"{package}/{file.relative_to(folder).as_posix()}\0".encode())
                 digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _key_in(file: Path) -> str:
+    """The key under which a value was stored; empty when there is no file that can be read."""
+    try:
+        with file.open("rb") as handle:
+            key = read_header(handle).get("key")
+    except (OSError, Undecodable):
+        return ""
+    return key if isinstance(key, str) else ""
 
 
 def _load(file: Path, key: str, type_: Any) -> StageResult[Any] | None:

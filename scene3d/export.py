@@ -4,19 +4,22 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from paco_core.files import remove_files
+from paco_core.files import remove_files, remove_if_empty
 from paco_core.rescue import surviving
 from paco_core.types import Deocclusion
 from scene3d.glb import GlbConfig, write_object_glb, write_scene_glb
-from scene3d.layers import write_layers
+from scene3d.layers import forget_layers, write_layers
 from scene3d.report import write_object_images, write_report
-from scene3d.scene import object_folder, save_scene
+from scene3d.scene import SCENE_FILE, forget_meshes, object_folder, save_scene
 from scene3d.types import Scene
 
 SCENE_GLB = "scene.glb"
 REPORTS = ("report.html", "report.png")
 OBJECT_FILES = ("rgba.png", "generated.png", "amodal.png", "mesh.glb")
 """What a run writes into an object's folder."""
+
+FILMS = ("turntable.webp",)
+"""What ``paco turntable`` writes when no other place is named."""
 
 Timings = dict[str, tuple[str, float]]
 
@@ -27,8 +30,7 @@ def export(deocclusion: Deocclusion, scene: Scene, folder: Path, config: GlbConf
     ``scene.json`` is last; files of earlier masks go only after it has taken the place of the one that may need them. Raises
     ``BadInput`` when the folder can't be written.
     """
-    failed = [*write_object_images(deocclusion, folder), *write_layers(deocclusion, folder)]
-    exported = []
+    failed, exported = list(export_pictures(deocclusion, folder)), []
     for obj in scene.objects:
         with surviving(f"{obj.id} {obj.name}: left out of {SCENE_GLB}, its mesh.glb could not be written", failed):
             write_object_glb(obj, folder / "objects" / object_folder(obj.id, obj.name) / "mesh.glb", config)
@@ -41,6 +43,25 @@ def export(deocclusion: Deocclusion, scene: Scene, folder: Path, config: GlbConf
     save_scene(scene, folder)
     _forget_others(deocclusion, {obj.id for obj in exported}, folder / "objects")
     return tuple(failed)
+
+
+def export_pictures(deocclusion: Deocclusion, folder: Path) -> tuple[str, ...]:
+    """What the 2D half has to show: background, complete objects, layers; returns sentences, and raises, as ``export`` does."""
+    failed = list(write_object_images(deocclusion, folder))
+    with surviving("the layers could not be written", failed):
+        failed += write_layers(deocclusion, folder)
+    return tuple(failed)
+
+
+def forget_exports(folder: Path) -> None:
+    """Remove every file that ``export`` wrote into a run folder; what people put beside them stays."""
+    for place in sorted((folder / "objects").glob("[0-9][0-9][0-9]*_*")):
+        remove_files(place, OBJECT_FILES)
+    remove_if_empty(folder / "objects")
+    forget_layers(folder)
+    forget_meshes(folder)
+    for name in (SCENE_FILE, SCENE_GLB, *REPORTS, *FILMS, "background.png"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def export_report(

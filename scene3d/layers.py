@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from paco_core.files import write_atomic
+from paco_core.files import remove_files, write_atomic
 from paco_core.names import object_slug
 from paco_core.rescue import surviving
 from paco_core.types import CompleteObject, Deocclusion
@@ -86,6 +86,12 @@ def write_layers(deocclusion: Deocclusion, folder: Path) -> tuple[str, ...]:
         with suppress(OSError):
             (place / name).unlink()
     return tuple(failed)
+
+
+def forget_layers(folder: Path) -> None:
+    """Remove what ``write_layers`` wrote; what people put beside it stays."""
+    place = folder / LAYERS
+    remove_files(place, [*_listed(place / LIST), LIST])
 
 
 def _entry(item: CompleteObject, canvas: Canvas) -> dict[str, Any]:

@@ -32,8 +32,28 @@ __all__ = ["Config", "Inputs", "Reconstruction", "open_run", "reconstruct", "rec
 
 log = logging.getLogger(__name__)
 
+CONFIG_FILE = "config.json"
 MAX_LIFTS_AT_ONCE = 4
 """Unless somebody asks for more: each lift takes up to 0.3 GB and spends about half of its time outside of Python."""
+
+
+@dataclass(frozen=True)
+class ObjectChoice:
+    """How one object is lifted, when not like the others (``paco redo``)."""
+
+    id: int
+    name: str
+    """Both must fit: with other masks, the number may be somebody else's."""
+    lifter: str | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed is not None and self.seed < 0:
+            raise ValueError(f"seed must be 0 or more, not {self.seed}")
+
+    def __str__(self) -> str:
+        said = [self.lifter or "", "" if self.seed is None else f"seed {self.seed}"]
+        return f"{self.id} {self.name}: {', '.join(part for part in said if part)}"
 
 
 @dataclass(frozen=True)
@@ -53,6 +73,8 @@ class Config:
     """Where networks run; the methods without weights need none."""
     threads: int | None = None
     """Objects that are lifted at once; None: as many as there are processors, at most four. The result is the same."""
+    objects: tuple[ObjectChoice, ...] = ()
+    """Objects that are lifted otherwise than ``lifter`` and ``seed`` say."""
 
     def __post_init__(self) -> None:
         if self.threads is not None and self.threads < 1:
@@ -94,9 +116,15 @@ def open_run(folder: Path) -> RunFolder:
 
 def reconstruct_in(run: RunFolder, inputs: Inputs, config: Config = Config(), *, progress: Progress = silent) -> Reconstruction:
     """``reconstruct`` in a folder that is open and locked already."""
+    write_config(run, config)
     flat = deocclude(inputs, run, config.deocclusion, seed=config.seed, progress=progress)
     lifted = lift_objects(flat, run, config, progress=progress)
     return _export(flat, place_objects(flat, lifted, run, config, progress=progress), run, config, progress)
+
+
+def write_config(run: RunFolder, config: Config) -> None:
+    """``config.json``: the settings, for people and for the commands that go on from here."""
+    run.write(CONFIG_FILE, json.dumps(dataclasses.asdict(config), indent=2) + "\n")
 
 
 def build(
@@ -131,18 +159,22 @@ def lift_objects(flat: DeocclusionStages, run: RunFolder, config: Config, *, pro
         Ground,
         rescue=Rescue(lambda: Ground(up_of_pitch(0.0), 1.0, "prior", 0.0), "the camera is taken to be level, one unit above it"),
     )
-    lifter, fallback = BACKENDS.create("lifter", config.lifter), BACKENDS.create("lifter", config.fallback_lifter)
-    by = (config.lifter, config.fallback_lifter)
-    objects = flat.deocclusion.objects
+    objects, chosen = flat.deocclusion.objects, _choices(config, flat.deocclusion)
+    names = {config.lifter, config.fallback_lifter, *(choice.lifter or config.lifter for choice in chosen.values())}
+    lifters = {name: BACKENDS.create("lifter", name) for name in sorted(names)}
 
     def lift_one(obj: CompleteObject) -> tuple[LiftInput, StageResult[LiftedMesh]]:
+        choice = chosen.get(obj.id, ObjectChoice(obj.id, obj.name))
+        by = (choice.lifter or config.lifter, config.fallback_lifter)
+        seed = config.seed if choice.seed is None else choice.seed
         item, problem = _prepare(obj, flat, ground.value, config.lift)
-        key = {"item": item, "by": by, "seed": config.seed, "problem": problem}
-        return item, run.stage(f"objects/{object_slug(obj.id, obj.name)}/lift", key, lambda: _lift(item, problem), LiftedMesh)
 
-    def _lift(item: LiftInput, problem: str | None) -> LiftedMesh:
-        mesh = lift(item, lifter, fallback, seed=config.seed)
-        return replace(mesh, fallback=mesh.fallback or problem)
+        def compute() -> LiftedMesh:
+            mesh = lift(item, lifters[by[0]], lifters[by[1]], seed=seed)
+            return replace(mesh, fallback=mesh.fallback or problem)
+
+        key = {"item": item, "by": by, "seed": seed, "problem": problem}
+        return item, run.stage(f"objects/{object_slug(obj.id, obj.name)}/lift", key, compute, LiftedMesh)
 
     done, lost = [], []
     pool = ThreadPoolExecutor(config.threads or min(MAX_LIFTS_AT_ONCE, available_processors()))
@@ -158,6 +190,15 @@ def lift_objects(flat: DeocclusionStages, run: RunFolder, config: Config, *, pro
         pool.shutdown(cancel_futures=True)  # interrupted: what is under way is finished and kept, the rest is not begun
     survivors, items, meshes = zip(*done, strict=True) if done else ((), (), ())
     return Lifted(ground, survivors, items, meshes, tuple(lost))
+
+
+def _choices(config: Config, deocclusion: Deocclusion) -> dict[int, ObjectChoice]:
+    """By object id; choices for objects that are not here any more are named in a warning."""
+    here = {(obj.id, obj.name) for obj in deocclusion.objects}
+    for choice in config.objects:
+        if (choice.id, choice.name) not in here:
+            log.warning("config.json asks for %s; there is no such object any more, this is left out.", choice)
+    return {choice.id: choice for choice in config.objects if (choice.id, choice.name) in here}
 
 
 def _prepare(obj: CompleteObject, flat: DeocclusionStages, ground: Ground, config: LiftConfig) -> tuple[LiftInput, str | None]:
@@ -232,21 +273,17 @@ def _export(flat: DeocclusionStages, placed: Placed, run: RunFolder, config: Con
     """The files that people and programs open, and what there is to say about the run."""
     start, scene = time.perf_counter(), placed.scene.value
     run.require()
-    run.write("config.json", _config_json(config))
     failed = export(flat.deocclusion, scene, run.path, config.glb)
     timings = _timings(run, flat, scene, config)
     timings["export"] = ("scene.json, GLB", time.perf_counter() - start)
     stages = tuple(result.fallback for result in run.results.values() if result.fallback)
     told = (*stages, *placed.placement.value.lost, *failed)
     mishaps = export_report(flat.deocclusion, scene, timings, run.path, told)
+    run.forget_others()
     progress("scene", 2, 2, "report")
     fallbacks = tuple(f"{o.id} {o.name}: {o.fallback}" for o in scene.objects if o.fallback)
     resumed = tuple(name for name, result in run.results.items() if result.cached)
     return Reconstruction(flat.deocclusion, scene, timings, (*fallbacks, *mishaps), resumed, run.path)
-
-
-def _config_json(config: Config) -> str:
-    return json.dumps(dataclasses.asdict(config), indent=2, default=str) + "\n"
 
 
 def _timings(run: RunFolder, flat: DeocclusionStages, scene: Scene, config: Config) -> Timings:

@@ -63,6 +63,12 @@ One photo in, a 3D scene of separate, complete, movable objects out.
 
   demo         reconstruct the photos that come with the package
   reconstruct  one photo and its masks become a 3D scene in a run folder
+  deocclude    complete the objects of a photo, and the background behind them
+  lift         make a mesh of every complete object of a run folder
+  place        bring the meshes of a run folder to their places
+  export       write the files of a run folder that people and programs open
+  redo         lift one object of a run folder once more, in another way
+  clean        remove what a run folder needs for going on, or all that runs made
   view         look at the scene of a run folder in a window
   turntable    film the scene of a run folder: MP4, WebP or GIF
   eval         measure the methods on scenes whose truth is known

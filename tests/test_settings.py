@@ -11,7 +11,7 @@ import pytest
 from paco_core.registry import Registry
 from paco_core.store import RunFolder, StageResult, fingerprint
 from paco_core.types import Camera, DepthMap
-from scene3d.pipeline import Config, Inputs, build, open_run
+from scene3d.pipeline import Config, Inputs, ObjectChoice, build, open_run
 from scene3d.synthetic.rooms import make_room
 
 
@@ -31,6 +31,9 @@ class DryRun(RunFolder):
         self.path = Path("nowhere")
         self.finished = finished
         self.computed: set[str] = set()
+
+    def keep(self, name: str, value: Any) -> None:
+        pass
 
     def stage(self, name: str, key_inputs: Any, compute: Any, type_: Any, **_: Any) -> StageResult[Any]:
         key = fingerprint({"stage": name, "inputs": dict(key_inputs)})
@@ -82,6 +85,7 @@ SETTINGS: dict[str, tuple[Any, set[str]]] = {
     "fallback_lifter": ("relief", {"lift", *SCENE}),
     "device": ("cpu", set()),
     "threads": (2, set()),
+    "objects": ((ObjectChoice(1, "table", "billboard"),), {"lift", *SCENE}),
     "seed": (7, {"complete", "background", "lift", *SCENE}),
 }
 GROUPS: dict[str, set[str]] = {

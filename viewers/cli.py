@@ -34,6 +34,12 @@ class Command:
 COMMANDS = (
     Command("demo", "reconstruct the photos that come with the package", resumes=True),
     Command("reconstruct", "one photo and its masks become a 3D scene in a run folder", resumes=True),
+    Command("deocclude", "complete the objects of a photo, and the background behind them", resumes=True),
+    Command("lift", "make a mesh of every complete object of a run folder", resumes=True),
+    Command("place", "bring the meshes of a run folder to their places", resumes=True),
+    Command("export", "write the files of a run folder that people and programs open", resumes=True),
+    Command("redo", "lift one object of a run folder once more, in another way", resumes=True),
+    Command("clean", "remove what a run folder needs for going on, or all that runs made"),
     Command("view", "look at the scene of a run folder in a window"),
     Command("turntable", "film the scene of a run folder: MP4, WebP or GIF"),
     Command("eval", "measure the methods on scenes whose truth is known"),

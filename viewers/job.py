@@ -8,9 +8,11 @@ from pathlib import Path
 from paco_core.errors import BadInput
 from paco_core.presets import load_preset
 from paco_core.progress import Progress
-from scene3d.pipeline import Config, Inputs, Reconstruction, open_run, reconstruct_in
+from paco_core.store import RunFolder
+from scene3d.pipeline import Config, Inputs, ObjectChoice, Reconstruction, open_run, reconstruct_in
 from viewers.commands import WITH_FALLBACKS, Outcome
 from viewers.device import Device, check_device
+from viewers.remember import recall_choices
 from viewers.runlog import run_log
 
 MAX_THREADS = 256
@@ -24,6 +26,8 @@ class Job:
     result: Reconstruction
     seconds: float
     """Wall clock of this run, reading included."""
+    choices: tuple[ObjectChoice, ...] = ()
+    """Objects that ``paco redo`` was asked for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,17 +46,23 @@ class RunOptions:
 
 def settings_of(options: RunOptions) -> Config:
     """The settings that the options ask for. Raises ``BadInput``, and ``MissingDependency`` for a device."""
-    if options.threads is not None and not 1 <= options.threads <= MAX_THREADS:
-        raise BadInput(f"--threads {options.threads} is outside of 1…{MAX_THREADS}.")
+    check_numbers(options.threads, options.seed)
     check_device(options.device)
     settings = config(options.preset, options.seed)
     return dataclasses.replace(settings, device=options.device, threads=options.threads or settings.threads)
 
 
+def check_numbers(threads: int | None, seed: int | None) -> None:
+    """Raise ``BadInput`` for what no run can be made with."""
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        raise BadInput(f"--threads {threads} is outside of 1…{MAX_THREADS}.")
+    if seed is not None and seed < 0:
+        raise BadInput(f"--seed {seed} is negative: give 0 or more.")
+
+
 def config(preset: str | None, seed: int) -> Config:
     """The settings of a preset (default: the program's own) with this seed. Raises ``BadInput``."""
-    if seed < 0:
-        raise BadInput(f"--seed {seed} is negative: give 0 or more.")
+    check_numbers(None, seed)
     return dataclasses.replace(Config() if preset is None else load_preset(preset, Config), seed=seed)
 
 
@@ -60,8 +70,14 @@ def reconstruct_into(out: Path, read_inputs: Callable[[], Inputs], config: Confi
     """Reconstruct into the run folder ``out``, keeping its log. Raises ``BadInput``."""
     start = time.monotonic()
     with open_run(out) as run, run_log(run):
+        config = with_choices(config, run)
         result = reconstruct_in(run, read_inputs(), config, progress=progress)
-        return Job(result, time.monotonic() - start)
+        return Job(result, time.monotonic() - start, config.objects)
+
+
+def with_choices(config: Config, run: RunFolder) -> Config:
+    """The settings with what ``paco redo`` was asked for in this folder, unless they have choices of their own."""
+    return config if config.objects else dataclasses.replace(config, objects=recall_choices(run))
 
 
 def summary(jobs: Sequence[Job]) -> Outcome:
@@ -77,6 +93,10 @@ def _describe(job: Job) -> str:
         f"  scene   {result.folder / 'scene.glb'}",
         f"  report  {result.folder / 'report.html'}",
     ]
+    here = {(obj.id, obj.name) for obj in result.deocclusion.objects}
+    redone = [str(choice) for choice in job.choices if (choice.id, choice.name) in here]
+    if redone:
+        lines += ["  as `paco redo` was asked:", *(f"    {choice}" for choice in redone)]
     if result.fallbacks:
         lines += ["  at a fallback:", *(f"    {sentence}" for sentence in result.fallbacks)]
     return "\n".join(lines)
