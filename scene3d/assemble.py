@@ -1,6 +1,6 @@
 """Stage: placed objects, floor and backdrop become one scene in the world."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -40,7 +40,9 @@ def assemble(deocclusion: Deocclusion, ground: Ground, placement: Placement, *, 
     pose = world_from_camera(ground, metres)
     floor = backdrop = None
     if surroundings:
-        floor, backdrop = build_environment(deocclusion, ground, pose, metres, _box_of(objects))
+        floor, backdrop = build_environment(
+            _with_placed_depth(deocclusion, placement, pose), ground, pose, metres, _box_of(objects)
+        )
     cut = tuple(f"order cycle: dropped {e.front} > {e.behind}" for e in deocclusion.occlusion.dropped)
     return Scene(
         name=deocclusion.photo.name,
@@ -57,6 +59,23 @@ def assemble(deocclusion: Deocclusion, ground: Ground, placement: Placement, *, 
         occlusion_edges=tuple((e.front, e.behind) for e in deocclusion.occlusion.edges),
         notes=(*cut, *placement.lost),
     )
+
+
+def _with_placed_depth(
+    deocclusion: Deocclusion, placement: Placement, world_from_camera: Float[np.ndarray, "4 4"]
+) -> Deocclusion:
+    """Without measured depth, objects are as deep as they were placed: what surrounds them stays behind them."""
+    depth = deocclusion.depth
+    if depth.kind == "metric":
+        return deocclusion
+    z = depth.z.copy()
+    camera_from_world = np.linalg.inv(world_from_camera)
+    for obj in placement.objects:
+        points = apply(camera_from_world @ obj.world_from_object.matrix, obj.mesh.vertices)
+        farthest = float(points[:, 2].max()) / placement.metres_per_unit
+        if np.isfinite(farthest) and farthest > 0:
+            z[deocclusion.segmentation.mask(obj.id)] = farthest
+    return replace(deocclusion, depth=replace(depth, z=z))
 
 
 def _box_of(objects: tuple[PlacedObject, ...]) -> Float[np.ndarray, "2 3"]:

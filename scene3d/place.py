@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from paco_core.contacts import find_feet
 from paco_core.errors import error_text
 from paco_core.progress import Progress, silent
 from paco_core.rescue import surviving
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 DEFAULT = PlaceConfig()
 WHOLE = 0.3
 """An object of which more than this share is hidden, or that the photo cuts, tells little about sizes."""
+NEAR_HEIGHTS = 8.0
+"""In camera heights: sizes of what is farther, less than 7° below the horizon, depend on the pitch's last degree."""
 
 
 def place(
@@ -56,14 +59,13 @@ def place(
             drafts.append(_draft(deocclusion, obj, item, mesh, ground, config))
         progress("place", k + 1, len(lifted), obj.name)
     find_rest(drafts, deocclusion, ground, config)
-    if not _metric(deocclusion):
-        bring_into_sight(drafts, deocclusion, ground)
-    if deocclusion.depth.kind == "metric":
+    if _metric(deocclusion):
         metres, source = 1.0, f"metric depth ({deocclusion.depth.source})"
     else:
-        whole = [d for d in drafts if not d.obj.truncated and d.obj.hidden_fraction < WHOLE]
-        sizes = tuple((d.obj.name, contact.extent_height(d.mesh, d.pose, ground), _width(d)) for d in whole or drafts)
+        telling = _telling(drafts, deocclusion, ground)
+        sizes = tuple((d.obj.name, contact.extent_height(d.mesh, d.pose, ground), _width(d)) for d in telling)
         metres, source = guess_scale(sizes, ground.camera_height)
+        bring_into_sight(drafts, deocclusion, ground)
     placed = []
     for d in drafts:
         with surviving(f"{d.obj.id} {d.obj.name}: left out of the scene, it can't be placed", lost):
@@ -157,6 +159,15 @@ def _moves(pose: Matrix, step: float) -> list[Matrix]:
     shifts = [similarity(np.eye(3), s * step * size * a) for a in np.eye(3)[:2] for s in (1.0, -1.0)]
     sizes = [similarity(np.eye(3), centre * (1 - k), k) for k in (1 + step, 1 / (1 + step))]
     return [m @ pose for m in shifts + sizes]
+
+
+def _telling(drafts: list[Draft], deocclusion: Deocclusion, ground: Ground) -> list[Draft]:
+    """Those whose size is seen: whole, and standing where their foot is in view. What hangs got its place from its size."""
+    feet = find_feet(deocclusion.segmentation)
+    whole = [d for d in drafts if not d.obj.truncated and d.obj.hidden_fraction < WHOLE]
+    standing = [d for d in whole if d.resting and d.resting.kind == "floor" and feet[d.obj.id].below == 0]
+    near = [d for d in standing if np.linalg.norm(d.pose[:3, 3]) < NEAR_HEIGHTS * ground.camera_height]
+    return near or standing or whole or drafts
 
 
 def _width(draft: Draft) -> float:

@@ -12,9 +12,11 @@ from paco_core.camera import estimate_camera, pixel_rays, up_of_pitch
 from paco_core.occlusion import find_occlusions
 from paco_core.types import Background, CompleteObject, Deocclusion, DepthMap, Photo, Segmentation
 from scene3d import contact
+from scene3d.assemble import Placement, assemble
 from scene3d.lift import prepare_lift
 from scene3d.place import place
 from scene3d.rays import RayMesh
+from scene3d.render import render_scene
 from scene3d.silhouette import fit_of, make_target
 from scene3d.transforms import apply, similarity, world_from_camera
 from scene3d.types import Ground, LiftedMesh, TexturedMesh
@@ -205,6 +207,19 @@ def test_without_metric_depth_what_the_photo_shows_is_seen():
     mask = deocclusion.segmentation.mask(2)
     assert (views[1] < views[0])[mask].mean() > 0.9
     assert (placed[1].support, placed[1].support_id) == ("object", 1)
+
+
+def test_without_metric_depth_no_wall_stands_before_an_object_that_went_back():
+    deocclusion, truth = stage(((0.3, 0.3, 0.3), (0.1, 1.1, -3.1), 0), SCENE[1], kind="relative")
+    placed, metres, source = put(deocclusion, truth)
+    eye = world_from_camera(GROUND, metres)[:3, 3]
+    far = placed[0].world_from_object
+    pose = replace(far, translation=eye + 3 * (far.translation - eye))
+    gone = replace(placed[0], mesh=replace(placed[0].mesh, vertices=3 * placed[0].mesh.vertices), world_from_object=pose)
+    scene = assemble(deocclusion, GROUND, Placement((gone, placed[1]), metres, source, ()))
+    mask = deocclusion.segmentation.mask(1)
+    shown = render_scene(scene, CAMERA, scene.world_from_camera, hw=HW).ids == 1
+    assert shown[mask].mean() > 0.95
 
 
 def test_the_order_of_the_steps_is_recorded_and_none_that_hurt_was_kept():

@@ -28,3 +28,8 @@ def test_an_implausible_camera_is_not_believed():
 
 def test_a_bus_is_as_tall_as_buses_are_and_a_vase_has_no_say_beside_it():
     assert guess_scale((("bus", 1.5, 1.4), ("vase", 2.0, 1.0)), 1.0)[0] == pytest.approx(2.0)
+
+
+def test_of_two_sizes_that_contradict_each_other_the_one_that_suits_an_eye_is_believed():
+    """The head of a lying giraffe is no giraffe."""
+    assert guess_scale((("giraffe", 0.34, 0.9), ("giraffe", 2.7, 1.8)), 1.0)[0] == pytest.approx(4.3 / 2.7, rel=0.05)
