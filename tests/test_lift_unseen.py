@@ -83,3 +83,17 @@ def test_the_back_of_a_head_is_hair_and_no_face() -> None:
     assert grey[front & (down > 0.07) & (down < 0.1)].max() > 180
     assert grey[back & (down < 0.1)].max() < 120
     np.testing.assert_allclose(grey[back & (down > 0.3)], 120, atol=12)
+
+
+def test_a_stack_without_a_name_stands_on_a_flat_bottom_and_what_is_thin_stays_thin() -> None:
+    books = trimesh.creation.box([0.6, 0.3, 0.4]).apply_translation([0, -0.35, 0])
+    radio = trimesh.creation.box([0.34, 0.25, 0.3]).apply_translation([0, -0.1, 0])
+    aerial = trimesh.creation.box([0.04, 0.4, 0.04]).apply_translation([0.1, 0.2, 0])
+    item = photograph(trimesh.util.concatenate([books, radio, aerial]), "object 3", 12.0)
+    result = ReliefLifter().lift(item)
+    assert result.method == "extrude" and result.watertight
+    v = result.mesh.vertices
+    low, height = v[:, 1].min(), np.ptp(v[:, 1])
+    foot, top = v[v[:, 1] < low + 0.02 * height], v[v[:, 1] > low + 0.85 * height]
+    assert np.ptp(foot[:, 2]) > 0.6 * np.ptp(v[:, 2])
+    assert np.ptp(top[:, 2]) < 0.35 * np.ptp(v[:, 2])

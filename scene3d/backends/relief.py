@@ -10,9 +10,10 @@ from jaxtyping import Float32
 from paco_core.classes import NEUTRAL, Traits, traits_of
 from paco_core.errors import ObjectFailed
 from scene3d.relief.block import Proportion, block
-from scene3d.relief.fields import Outline, outline_of, roundness, solidity
+from scene3d.relief.contour import base_share, roundness, solidity
+from scene3d.relief.fields import Outline, outline_of
 from scene3d.relief.finish import Solid3D, build, depth_scale, finish
-from scene3d.relief.inflate import inflate
+from scene3d.relief.inflate import extrude, inflate
 from scene3d.relief.measured import relief_shape
 from scene3d.relief.morphology import dilate, erode
 from scene3d.relief.revolve import revolve
@@ -52,6 +53,8 @@ THIN_BOX = 0.15
 """Boxes that are thinner, over their width, are panels by nature: doors, pictures, signs."""
 UNNAMED_CAP = 0.3
 """Half thickness of other things without a name over their smaller side, at most: a fuller body would be a guess, and a bulge."""
+BROAD_BASE, BROAD_SOLID = 0.6, 0.7
+"""What stands on this share of its width, and fills this share of its convex hull, has a flat bottom and an even depth."""
 THIN_SHARE = 0.06
 """A silhouette that loses more than this to an opening by one cell has spokes or legs and needs finer cells."""
 
@@ -122,6 +125,8 @@ class ReliefLifter:
         guess = _class_shape(traits, obj, outline, view, depth, cell)
         if guess is not None:
             yield guess
+        if depth is None and (half_depth := _even_depth(traits, outline)) is not None:
+            yield extrude(outline, view, cell, half_depth)
         for swell in SWELL:
             if depth is not None:
                 yield relief_shape(outline, view, depth, cell, traits.symmetry, swell=swell, seed=seed)
@@ -169,12 +174,26 @@ def _unnamed_block(outline: Outline, view: View, cell: float) -> Shape | None:
     return block(outline, view, cell, proportion=replace(UNNAMED, min_iou=boxy))
 
 
+def _even_depth(traits: Traits, outline: Outline) -> float | None:
+    """Half depth, work units, of what is no cuboid but stands on a broad base: a stack of books, a couch. None: it does not."""
+    furniture = traits.family in ("box", "legged") and traits.depth_over_width is not None
+    if base_share(outline) < BROAD_BASE or solidity(outline) < BROAD_SOLID:
+        return None
+    if not furniture:
+        return _unnamed_cap(traits, outline)
+    return 0.5 * min(traits.depth_over_width or 1.0, 1.0) * _smaller_side(outline)
+
+
+def _smaller_side(outline: Outline) -> float:
+    rows, columns = np.nonzero(outline.inside)
+    return float(min(np.ptp(rows), np.ptp(columns)) + 1) * outline.cell
+
+
 def _unnamed_cap(traits: Traits, outline: Outline) -> float | None:
     """Half thickness of an inflated body at most, work units; None where it is as deep as it is wide."""
     if traits is not NEUTRAL or roundness(outline) > ROUND:
         return None
-    rows, columns = np.nonzero(outline.mask)
-    return UNNAMED_CAP * float(min(np.ptp(rows), np.ptp(columns)) + 1) / outline.side_px
+    return UNNAMED_CAP * _smaller_side(outline)
 
 
 def _thin_parts(outline: Outline) -> bool:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float64
 from scipy import ndimage as ndi
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
-from skimage.morphology import convex_hull_image, skeletonize
+from skimage.morphology import skeletonize
 
 from paco_core.errors import ObjectFailed
 from scene3d.relief.morphology import dilate, edt, islands, signed_distance
@@ -139,23 +139,6 @@ def _threads(mask: np.ndarray, side: float) -> np.ndarray:
     if not thin.any():
         return np.full(mask.shape, -1.0)
     return (radius - edt(~skeletonize(thin))) / side
-
-
-def solidity(outline: Outline) -> float:
-    """Share of its convex hull that the silhouette fills."""
-    return float(outline.inside.sum() / max(int(convex_hull_image(outline.inside).sum()), 1))
-
-
-def roundness(outline: Outline) -> float:
-    """IoU of the silhouette with the ellipse of the same middle and spread: 1 for discs, .83 for rectangles."""
-    inside = outline.inside
-    cells = np.stack(np.nonzero(inside), axis=1).astype(np.float64)
-    off = np.moveaxis(np.indices(inside.shape), 0, -1) - cells.mean(axis=0)
-    spread = np.cov((cells - cells.mean(axis=0)).T) + 1e-3 * np.eye(2) if len(cells) > 1 else np.eye(2)
-    ellipse = (
-        np.einsum("hwi,ij,hwj->hw", off, np.linalg.inv(spread), off) <= 4
-    )  # the variance along an axis is a quarter of its square
-    return float((ellipse & inside).sum() / max(int((ellipse | inside).sum()), 1))
 
 
 def thickness(inside: Bool[np.ndarray, "h w"], cell: float, floor: float = 0.012) -> Float64[np.ndarray, "h w"]:

@@ -4,12 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
+from scipy import ndimage as ndi
 
+from scene3d.relief.contour import local_radius
 from scene3d.relief.fields import Field2D, Outline, thickness_within
-from scene3d.relief.morphology import dilate, fill_outwards
+from scene3d.relief.morphology import dilate, edt, fill_outwards
 from scene3d.relief.view import View, spine_height
 from scene3d.relief.volume import Shape, Solid
 
+BEVEL = 0.5
+"""An extruded outline is rounded over this share of its half depth, so that it is neither a pillow nor cut from a board."""
+BEFORE = 0.3
+"""Share of an extruded thing's depth before the plane that it stands in: its feet are seen at its front."""
 GENERAL_IOU = 0.0
 """Nothing more general is left to try, so that thin masks, which never agree much, are taken as they are."""
 
@@ -79,3 +85,25 @@ def inflate(
     relief = relief_without_depth(outline, view, cap, swell)
     low, high = bounds_of(outline, view, relief)
     return Shape(view, solid_of(outline, view, relief), low, high, np.full(3, cell), method, flat=flat, min_iou=GENERAL_IOU)
+
+
+def extrude(outline: Outline, view: View, cell: float, half_depth: float) -> Shape:
+    """The outline with an even depth, rounded at its edges, standing on a flat bottom: what is no box but has a base."""
+    spine = spine_height(outline.grid.uv, view).reshape(outline.inside.shape)
+    depth = edt(outline.inside) * outline.cell / (BEVEL * half_depth)
+    deepest = np.minimum(
+        half_depth, ndi.gaussian_filter(local_radius(outline.inside) * outline.cell, 1.0)
+    )  # pencils stay pencils
+    half = fill_outwards(deepest * np.sqrt(1 - (1 - np.clip(depth, 0, 1)) ** 2), outline.inside)
+    grid = outline.grid
+    relief = Relief(grid.with_values(spine + 2 * BEFORE * half), grid.with_values(spine - 2 * (1 - BEFORE) * half), half)
+    standing = view.lift_pixels(grid.uv[outline.inside.ravel()], spine[outline.inside])
+    floor = float(np.quantile(standing[:, 1], 0.005))
+    low, high = bounds_of(outline, view, relief)
+    low[1] = max(low[1], floor)
+    body = solid_of(outline, view, relief)
+
+    def solid(points: np.ndarray) -> np.ndarray:
+        return np.minimum(body(points), points[:, 1] - floor)
+
+    return Shape(view, solid, low, high, np.full(3, cell), "extrude")
