@@ -13,14 +13,15 @@ PART = ".paco-part"
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[IO[bytes]]:
+def writing(path: Path, *, root: Path | None = None) -> Iterator[IO[bytes]]:
     """Write a file so that, whenever the program or machine stops, its old or its new content is there, never a part.
 
-    Raises ``BadInput`` when the disk or the folder doesn't take it.
+    Folders that are missing are made, but for ``root`` and those above it: what somebody took away is not begun anew. Raises
+    ``BadInput`` when the disk or the folder doesn't take the file.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folders(path.parent, root)
         with part.open("wb") as file:
             yield file
             file.flush()
@@ -36,9 +37,18 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
             part.unlink(missing_ok=True)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def _make_folders(folder: Path, root: Path | None) -> None:
+    if root is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    for place in reversed([folder, *folder.parents]):
+        if root in place.parents:
+            place.mkdir(exist_ok=True)
+
+
+def write_atomic(path: Path, data: bytes, *, root: Path | None = None) -> None:
     """``writing`` for data that is already whole."""
-    with writing(path) as file:
+    with writing(path, root=root) as file:
         file.write(data)
 
 

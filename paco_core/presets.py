@@ -77,7 +77,10 @@ def _convert(value: Any, type_: Any, source: str, key: str) -> Any:
         if len(arms) != len(value):
             _refuse(value, type_, source, key)
         return tuple(_convert(v, arm, source, f"{key}[{i}]") for i, (v, arm) in enumerate(zip(value, arms, strict=True)))
-    return float(value) if type_ is float else value
+    try:
+        return float(value) if type_ is float else value
+    except OverflowError:  # a whole number of hundreds of digits
+        _refuse(value, type_, source, key)
 
 
 def _fits(value: Any, type_: Any) -> bool:
@@ -110,7 +113,7 @@ def _convert_dataclass(value: Any, cls: type, source: str, key: str) -> Any:
 
 
 def _refuse(value: Any, type_: Any, source: str, key: str) -> typing.NoReturn:
-    raise BadInput(f"{source}: {key or 'the file'} is {value!r}, but must be {_describe(type_)}.")
+    raise BadInput(f"{source}: {key or 'the file'} is {repr(value)[:60]}, but must be {_describe(type_)}.")
 
 
 def _describe(type_: Any) -> str:

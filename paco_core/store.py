@@ -79,8 +79,11 @@ class RunFolder:
         sweep(self.path)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """Unlock. Where writing failed because the folder is gone, that is what is said."""
         self._lock.release()
+        if isinstance(error, BadInput):
+            self.require()
 
     def stage(
         self,
@@ -107,21 +110,20 @@ class RunFolder:
             start = time.perf_counter()
             value, fallback = _compute(name, compute, rescue)
             result = StageResult(value, key, time.perf_counter() - start, cached=False, fallback=fallback)
-            self.require()
-            with writing(file) as out:
-                write_value(out, {"key": key, "seconds": result.seconds, "fallback": fallback}, value)
+            with writing(file, root=self.path) as out:
+                about = {"key": key, "seconds": result.seconds, "fallback": fallback, "digest": fingerprint(value)}
+                write_value(out, about, value)
         log.info("%s: %s, %.2f s", name, "from the run folder" if result.cached else "computed", result.seconds)
         self.results[name] = result
         return result
 
     def keep(self, name: str, value: Any) -> None:
         """Store what later commands will need, unless it is there already; it is no stage: no code and no setting counts."""
-        self.require()
-        key = fingerprint({"kept": name, "value": value})
+        key = fingerprint(value)
         file = self._file(name)
-        if _key_in(file) != key:
-            with writing(file) as out:
-                write_value(out, {"key": key, "seconds": 0.0}, value)
+        if _load(file, key, type(value)) is None:
+            with writing(file, root=self.path) as out:
+                write_value(out, {"key": key, "seconds": 0.0, "digest": key}, value)
         self._kept.add(file)
 
     def kept(self, name: str, type_: type[T]) -> T | None:
@@ -142,8 +144,7 @@ class RunFolder:
 
     def write(self, name: str, text: str) -> Path:
         """Write a text file of the folder, whole or not at all, and return its path. Raises ``BadInput``."""
-        self.require()
-        write_atomic(self.path / name, text.encode())
+        write_atomic(self.path / name, text.encode(), root=self.path)
         return self.path / name
 
     def require(self) -> None:
@@ -222,7 +223,10 @@ def _load(file: Path, key: str, type_: Any) -> StageResult[Any] | None:
             seconds, fallback = header.get("seconds"), header.get("fallback")
             if not isinstance(seconds, float) or not isinstance(fallback, str | None):
                 raise Undecodable("its header is damaged")
-            return StageResult(read_value(handle, type_), key, seconds, cached=True, fallback=fallback)
+            value = read_value(handle, type_)
+            if fingerprint(value) != header.get("digest"):
+                raise Undecodable("it is not what was stored")
+            return StageResult(value, key, seconds, cached=True, fallback=fallback)
     except FileNotFoundError:
         return None
     except (OSError, Undecodable) as error:
@@ -235,18 +239,24 @@ def _open_folder(path: Path) -> None:
         raise BadInput(f"The output {path} is a file. Give a folder with --out.")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        entries = {entry.name for entry in path.iterdir()}
+        marked, foreign = (path / MARKER).exists(), _foreign_file(path)
     except OSError as error:
         raise BadInput(f"Can't use {path} as the run folder: {error.strerror or error}. Choose another --out.") from error
-    if MARKER in entries:
+    if marked:
         _check_marker(path)
-    elif entries := {name for name in entries if name != LOCK_FILE and not name.startswith(f".{MARKER}.")}:
+    elif foreign is not None:
         raise BadInput(
-            f"The folder {path} holds files that no run of paco made ({min(entries)}, for one). "
+            f"The folder {path} holds files that no run of paco made ({foreign.relative_to(path)}, for one). "
             "Choose a new or empty folder with --out; nothing was changed."
         )
     else:
         write_atomic(path / MARKER, json.dumps(_MARKER_CONTENT).encode())
+
+
+def _foreign_file(path: Path) -> Path | None:
+    """A file that is not left from a run which was stopped before it had marked the folder; empty folders are nobody's."""
+    files = (file for file in path.rglob("*") if not file.is_dir())
+    return min((f for f in files if f.name != LOCK_FILE and not f.name.startswith(f".{MARKER}.")), default=None)
 
 
 def _check_marker(path: Path) -> None:

@@ -280,6 +280,7 @@ def _export(flat: DeocclusionStages, placed: Placed, run: RunFolder, config: Con
     told = (*stages, *placed.placement.value.lost, *failed)
     mishaps = export_report(flat.deocclusion, scene, timings, run.path, told)
     run.forget_others()
+    run.require()  # files that were written after somebody removed the folder are no run folder
     progress("scene", 2, 2, "report")
     fallbacks = tuple(f"{o.id} {o.name}: {o.fallback}" for o in scene.objects if o.fallback)
     resumed = tuple(name for name, result in run.results.items() if result.cached)

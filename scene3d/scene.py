@@ -30,6 +30,8 @@ FORMAT, VERSION = "paco-scene", 1
 SCENE_FILE = "scene.json"
 MESHES = "meshes"
 MESH_FILES = ("mesh.npz", "texture.png")
+LARGEST_SIDE_PX = 100_000
+"""No photo that is read has more."""
 DIGEST_LENGTH = 12
 """Hexadecimal digits of SHA-256: two meshes of one name never share 48 bits."""
 
@@ -214,4 +216,8 @@ def _load_camera(fields: Fields) -> Camera:
     fx, fy, cx, cy = (fields.number(key) for key in ("fx", "fy", "cx", "cy"))
     if min(fx, fy) <= 0:
         raise BadInput(f"{fields.path}: the camera's focal lengths must be positive, they are {fx} and {fy}; {_ADVICE}")
-    return Camera(fx, fy, cx, cy, fields.integer("width"), fields.integer("height"), fields.text("source"))
+    width, height = fields.integer("width"), fields.integer("height")
+    if not 1 <= min(width, height) <= max(width, height) <= LARGEST_SIDE_PX:
+        sides = f"1…{LARGEST_SIDE_PX} px a side, not {width}×{height}"
+        raise BadInput(f"{fields.path}: the camera's picture must have {sides}; {_ADVICE}")
+    return Camera(fx, fy, cx, cy, width, height, fields.text("source"))

@@ -1,7 +1,7 @@
 """Reading of ``scene.json`` at the border: what is wrong becomes a sentence that names the file and the place."""
 
 import json
-import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,7 @@ class Fields:
     def number(self, key: str) -> float:
         """A finite number."""
         value = self.raw(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
             raise self._wrong(key, "a finite number", value)
         return float(value)
 
@@ -80,7 +80,7 @@ class Fields:
         """Nested lists of finite numbers of one shape."""
         try:
             value = np.array(self.raw(key), np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise self._wrong(key, f"numbers of shape {shape}", self.raw(key)) from error
         if value.shape != shape or not np.isfinite(value).all():
             raise self._wrong(key, f"finite numbers of shape {shape}", self.raw(key))

@@ -89,3 +89,8 @@ def test_every_preset_of_the_package_fits_the_pipelines_settings(name: str):
 def test_an_unknown_preset_is_answered_by_the_nearest_one():
     with pytest.raises(BadInput, match=r"no preset 'losless'\. Did you mean 'lossless'\?"):
         load_preset("losless", Config)
+
+
+def test_a_number_that_no_computer_holds_is_refused():
+    with pytest.raises(BadInput, match=r"fill\.blur is 1000.*must be a number"):
+        configure({"fill": {"blur": 10**400}}, Config, "mine.yaml")

@@ -312,10 +312,9 @@ def test_a_folder_that_was_left_before_it_was_marked_is_begun_anew(tmp_path: Pat
 
 
 def test_a_folder_that_is_removed_during_a_run_is_not_half_begun_anew(tmp_path: Path):
-    with RunFolder(tmp_path / "run") as run:
-        with pytest.raises(BadInput, match="was removed or moved while the run was at work"):
-            run.stage("first", {}, lambda: shutil.rmtree(run.path) or 1, int)
-        assert not run.path.exists()
+    with pytest.raises(BadInput, match="was removed or moved while the run was at work"), RunFolder(tmp_path / "run") as run:
+        run.stage("first", {}, lambda: shutil.rmtree(run.path) or 1, int)
+    assert not run.path.exists()
 
 
 class Mistake(Exception):
