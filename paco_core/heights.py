@@ -39,6 +39,7 @@ _HANGING = frozenset(
     {
         "clock", "wall clock", "picture", "painting", "poster", "mirror", "window", "curtain", "sign", "stop sign", "street sign",
         "traffic light", "kite", "airplane", "plane", "helicopter", "chandelier", "pendant lamp", "balloon", "frame", "tie",
+        "frisbee",
     }
 )  # fmt: skip
 _KNOWN = frozenset(_STANDING) | frozenset(_LARGEST) | _HANGING | frozenset(TRAITS)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from scipy.spatial import ConvexHull
 from skimage.measure import EllipseModel, find_contours
 
-from paco_core.classes import TABLE_TOP, is_a, traits_of
+from paco_core.classes import LIVING, TABLE_TOP, is_a, traits_of
 from paco_core.contacts import Foot, touch_radius_px
 from paco_core.heights import hangs, largest_side, standing_height
 from paco_core.horizon import Prior, Standing, likeliest_view
@@ -67,7 +67,7 @@ def _habit(segmentation: Segmentation, enclosed: dict[int, int]) -> tuple[Prior,
     pairs = [(segmentation.name(a), segmentation.name(b)) for a, b in enclosed.items()]
     if any(_flat(a) and _flat(b) for a, b in pairs):
         return STACK, "flat things on each other"
-    if any(is_a(a, TABLE_TOP) and traits_of(b).family == "container" for a, b in pairs):
+    if any(not is_a(a, LIVING) and traits_of(b).family == "container" for a, b in pairs):
         return CONTENT, "content seen in containers"
     if np.mean([is_a(n, TABLE_TOP) for n in segmentation.names]) > 0.5:
         return TABLE, "table-top names"

@@ -31,6 +31,9 @@ HOVER = 0.02
 """Of its height, that the base of what stands may be above the floor."""
 SHORTEST, LONGEST = 0.3, 1.05
 """Of its height: a hidden base may be cut off, a seen one may grow by what nobody notices."""
+FREE, PRICE = 0.7, 0.5
+"""A move by more than a factor of two (logarithm) needs a reason: so much more of the visible part per factor of e. Meshes fill
+gaps through which the photo shows things that are far behind."""
 CLEARANCE = 0.003
 """Gap that is left, share of the distance; z-buffers of viewers need it."""
 NEAREST, FARTHEST = 0.2, 2.0
@@ -93,7 +96,8 @@ def find_orders(
             if a != b and both.sum() >= max(1, WRONG_SHARE * total):
                 hidden = np.clip(WRONG_SHARE * total / both.sum(), LEAST_HIDDEN, MOST_HIDDEN)
                 slack = float(np.quantile(np.log(z[b][both] / z[a][both]), hidden)) - CLEARANCE
-                found[a, b] = Order(a, b, slack, float(both.sum() / total))
+                if both.sum() / total >= WRONG_SHARE + PRICE * max(-slack - FREE, 0.0):
+                    found[a, b] = Order(a, b, slack, float(both.sum() / total))
     graph = nx.DiGraph()
     graph.add_nodes_from(z)
     for a, b in sorted(found, key=lambda pair: -found[pair].share - (pair in known)):

@@ -98,6 +98,21 @@ def test_a_laptop_with_nothing_on_it_says_nothing():
     assert guess_pitch(scene, CAMERA, find_feet(scene), {}).reason == "table-top names"
 
 
+def test_who_sees_the_broccoli_in_a_bowl_looks_over_its_rim():
+    masks = np.zeros((2, *HW), bool)
+    masks[0, 150:420, 150:500], masks[1, 220:300, 280:360] = True, True
+    masks[0] &= ~masks[1]
+    scene = Segmentation((1, 2), ("bowl", "broccoli"), masks)
+    guess = guess_pitch(scene, CAMERA, find_feet(scene), find_enclosed(scene))
+    assert (guess.pitch_deg, guess.reason) == (50.0, "content seen in containers")
+
+
+def test_a_frisbee_in_the_air_tells_no_pitch():
+    mask = np.hypot(*(np.indices(HW) - [[[60]], [[300]]]) * np.array([[[2.0]], [[1.0]]])) < 60
+    scene = Segmentation((1,), ("frisbee",), mask[None])
+    assert "ellipse" not in guess_pitch(scene, CAMERA, find_feet(scene), {}).reason
+
+
 def test_rooms_without_depth_are_seen_about_as_they_were():
     errors = []
     for seed in range(12):

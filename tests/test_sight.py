@@ -51,6 +51,12 @@ def test_a_right_order_moves_nothing():
     assert set(solve_scales((1, 2), find_orders(photo(z, 2, 1), z), {}, frozenset()).values()) == {1.0}
 
 
+def test_who_is_seen_through_the_gap_of_a_near_mesh_loses_a_little_and_stays_where_it_is():
+    z = depths((2.0, 5, 5, 30, 35), (6.0, 28, 5, 55, 35))
+    shown = photo(z, 2, 1)
+    assert solve_scales((1, 2), find_orders(shown, z), {}, frozenset()) == {1: 1.0, 2: 1.0}
+
+
 def test_a_phone_that_hovers_over_the_laptop_comes_down_to_it():
     z = depths((2.0, 5, 5, 50, 35), (1.0, 20, 10, 30, 20))
     scales = solve_scales((1, 2), find_orders(photo(z, 2, 1), z), {2: 1}, frozenset(), {2: 1})
@@ -63,9 +69,10 @@ def test_the_users_order_is_never_contradicted():
     assert all((o.front, o.behind) != (2, 1) for o in orders)
 
 
-@given(st.permutations([1, 2, 3, 4]), st.lists(st.floats(0.8, 2.0), min_size=4, max_size=4))
+@given(st.permutations([1, 2, 3, 4]), st.lists(st.floats(0.8, 1.6), min_size=4, max_size=4))
 @settings(max_examples=40, deadline=None)
 def test_whatever_the_depths_were_the_photo_comes_back(sequence, distances):
+    """As long as no depth was wrong by more than a factor of two: then a move has its price."""
     corners = ((2, 2, 40, 30), (10, 8, 50, 36), (20, 4, 58, 24), (14, 14, 36, 38))
     z = depths(*((d, *c) for d, c in zip(distances, corners, strict=True)))
     shown = photo(z, *sequence)
