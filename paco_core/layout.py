@@ -81,7 +81,9 @@ def labels_at(belief: Float32[np.ndarray, "s h w"], hw: tuple[int, int]) -> Int[
     return np.argmax([resize(plane, (hw[1], hw[0])) for plane in belief], 0)
 
 
-def shrink(rgb: np.ndarray, known: Mask, px: int) -> tuple[Colours, Mask]:
+def shrink(
+    rgb: np.ndarray, known: Mask, px: int
+) -> tuple[Float32[np.ndarray, "small_h small_w 3"], Bool[np.ndarray, "small_h small_w"]]:
     """The picture at no more than ``px`` on the long side: means over known pixels only. What has none is not known."""
     h, w = known.shape
     scale = min(1.0, px / max(h, w))
