@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from skimage.draw import polygon2mask
 
@@ -18,7 +18,7 @@ from scene3d.synthetic.rooms import make_room
 
 HW = (480, 640)
 CAMERA = estimate_camera(Photo(np.zeros((*HW, 3), np.uint8), "p", "0"))
-VAGUE = Prior(15.0, 40.0, 1.5, 2.0)
+VAGUE = Prior(15.0, 400.0, 1.5, 20.0)  # what is known beforehand must not outweigh two exact people
 
 
 def seen(points_m: np.ndarray, pitch: float, height: float) -> np.ndarray:
@@ -48,13 +48,14 @@ def test_people_at_two_distances_tell_pitch_and_height(pitch, height, near, far)
     people = tuple(standing(pitch, height, 1.7, at) for at in ((-0.5, near), (0.8, far)))
     view = likeliest_view(people, VAGUE, CAMERA)
     assert view.agreeing == 2
-    assert view.pitch_deg == pytest.approx(pitch, abs=2.5)
-    assert view.height_m == pytest.approx(height, rel=0.15)
+    assert view.pitch_deg == pytest.approx(pitch, abs=1.5)
+    assert view.height_m == pytest.approx(height, rel=0.12)
 
 
 @given(st.floats(-5, 60), st.floats(0.5, 5.0), st.floats(0.1, 3.0), st.floats(2, 15))
 @settings(max_examples=50, deadline=None)
 def test_the_height_of_a_thing_is_measured_exactly(pitch, height, tall, ahead):
+    assume(pitch + math.degrees(math.atan2(tall - height, ahead)) < 85)  # what is beside or behind the lens has no picture
     thing = standing(pitch, height, tall, (0.3, ahead))
     measured = height_over_camera(thing, CAMERA, pitch)
     below = math.degrees(math.atan2(height, ahead))
