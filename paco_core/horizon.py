@@ -63,13 +63,15 @@ def likeliest_view(
     camera: Camera,
     *,
     least_pitch_deg: float = -15.0,
+    most_pitch_deg: float = 90.0,
     sheets: tuple[Float[np.ndarray, "4 2"], ...] = (),
 ) -> View:
-    """Pitch and height above the floor that explain heights and right angles best, at least ``least_pitch_deg`` down.
+    """Pitch and height above the floor that explain heights and right angles best, within bounds of the pitch.
 
     ``sheets`` are the corners (u, v) of rectangles that lie on something level.
     """
-    pitches = PITCHES_DEG[int(np.searchsorted(PITCHES_DEG[:-1], least_pitch_deg)) :]
+    first = int(np.searchsorted(PITCHES_DEG[:-1], least_pitch_deg))
+    pitches = PITCHES_DEG[first : max(int(np.searchsorted(PITCHES_DEG, most_pitch_deg, side="right")), first + 1)]
     log_h = np.log(HEIGHTS_M)
     cost = ((pitches - prior.pitch_deg) / prior.pitch_spread_deg)[:, None] ** 2
     cost = cost + ((log_h - math.log(prior.height_m)) / prior.height_spread)[None] ** 2

@@ -15,7 +15,7 @@ from paco_core.imagefile import open_image
 from paco_core.maskjson import is_json, read_json_masks
 from paco_core.masknames import clean_name, find_sidecar, match_names, read_names
 from paco_core.rawmasks import MAX_OBJECTS, RawMasks, check_count, check_size
-from paco_core.stuff import is_stuff
+from paco_core.stuff import is_stuff, stuff_map
 from paco_core.types import Segmentation
 
 log = logging.getLogger(__name__)
@@ -55,9 +55,21 @@ def load_masks(
     raw = _read(path, photo_hw, photo_name)
     given = _given_names(path, raw.ids, names_path, names)
     called = tuple(clean_name(given.get(i, own)) or f"object {i}" for i, own in zip(raw.ids, raw.names, strict=True))
-    kept = list(range(len(raw.ids))) if stuff == "objects" else _things(path, raw, called)
-    masks = raw.masks if len(kept) == len(raw.ids) else raw.masks[kept]
-    return Segmentation(tuple(raw.ids[k] for k in kept), tuple(called[k] for k in kept), masks)
+    whole = Segmentation(raw.ids, called, raw.masks)
+    return whole if stuff == "objects" else without_stuff(whole, _things(path, raw, called))
+
+
+def without_stuff(whole: Segmentation, things: Sequence[int]) -> Segmentation:
+    """The objects at these indices; the other masks tell what is floor, what stands, and what is sky."""
+    if len(things) == len(whole.ids):
+        return whole
+    others = sorted(set(range(len(whole.ids))) - set(things))
+    return Segmentation(
+        tuple(whole.ids[k] for k in things),
+        tuple(whole.names[k] for k in things),
+        whole.masks[list(things)],
+        stuff_map([whole.names[k] for k in others], whole.masks[others]),
+    )
 
 
 def _read(path: Path, photo_hw: tuple[int, int], photo_name: str | None) -> RawMasks:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from scipy.spatial import ConvexHull
 from skimage.measure import EllipseModel, find_contours
 
@@ -13,6 +13,7 @@ from paco_core.contacts import Foot, touch_radius_px
 from paco_core.heights import hangs, largest_side, standing_height
 from paco_core.horizon import Prior, Standing, likeliest_view
 from paco_core.masks import dilate
+from paco_core.stuff import FLOOR, SKY
 from paco_core.types import Camera, Segmentation
 
 TABLE = Prior(35.0, 12.0, 0.45, 0.5)
@@ -31,6 +32,8 @@ LOWER_PART = 0.45
 """Of the photo, from the top: unnamed things whose foot is above this may hang."""
 QUADRANGLE = 0.93
 """Share of a hull that four of its corners hold when it is one: rounded corners cost 2–4 %."""
+STUFF_ROW = 0.02
+"""Share of a row that floor or sky must fill to be no slip of the brush."""
 SITTING_ASPECT = 1.7
 """A person who is lower than this many times as wide sits, crouches or rides."""
 
@@ -47,6 +50,7 @@ class PitchGuess:
 
 def guess_pitch(segmentation: Segmentation, camera: Camera, feet: dict[int, Foot], enclosed: dict[int, int]) -> PitchGuess:
     """The strongest clue that there is: a round plate, things inside of each other, things of known height, habit."""
+    least, most = horizon_bounds(segmentation.stuff, camera)
     prior, habit = _habit(segmentation, enclosed)
     things = _standing(segmentation, feet, enclosed, table=prior is not ROOM)
     round_ones = [p for p in (pitch_from_circle(segmentation, i, camera) for i in segmentation.ids) if p is not None]
@@ -56,11 +60,29 @@ def guess_pitch(segmentation: Segmentation, camera: Camera, feet: dict[int, Foot
         return PitchGuess(measured.pitch_deg, view.height_m, "ellipse of a round object")
     on_floor = [f.v for i, f in feet.items() if not hangs(segmentation.name(i)) and i not in enclosed]
     typical = float(np.median(on_floor)) if on_floor else float(camera.height)
-    needed = MIN_BELOW_HORIZON_DEG - math.degrees(math.atan((typical - camera.cy) / camera.fy))
+    needed = max(least, MIN_BELOW_HORIZON_DEG - math.degrees(math.atan((typical - camera.cy) / camera.fy)))
     sheets = _sheets(segmentation, enclosed)
-    view = likeliest_view(things, prior, camera, least_pitch_deg=needed if not things else -15.0, sheets=sheets)
+    lowest = needed if not things else max(least, -15.0)
+    view = likeliest_view(things, prior, camera, least_pitch_deg=lowest, most_pitch_deg=max(most, lowest), sheets=sheets)
     reason = f"heights of {view.agreeing} things" if view.agreeing else "corners of flat things" if sheets else habit
     return PitchGuess(max(view.pitch_deg, needed if not view.agreeing else -90.0), view.height_m, reason)
+
+
+def horizon_bounds(stuff: UInt8[np.ndarray, "h w"] | None, camera: Camera) -> tuple[float, float]:
+    """Least and largest pitch (degrees down) by which the floor lies below the horizon and the sky above it.
+
+    ±90 where no mask tells. A lawn under the sky ends at the horizon, which tells the pitch; a slope is taken for level.
+    """
+    if stuff is None:
+        return -90.0, 90.0
+    floor, sky = (np.flatnonzero((stuff == kind).mean(axis=1) > STUFF_ROW) for kind in (FLOOR, SKY))
+
+    def pitch_of_horizon(row: float) -> float:
+        return math.degrees(math.atan((camera.cy - row) / camera.fy))
+
+    least = pitch_of_horizon(float(floor[0])) if len(floor) else -90.0
+    most = pitch_of_horizon(float(sky[-1]) + 1) if len(sky) else 90.0
+    return least, max(most, least)
 
 
 def _habit(segmentation: Segmentation, enclosed: dict[int, int]) -> tuple[Prior, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 from scipy import ndimage as ndi
 
@@ -90,7 +90,11 @@ def resize_masks(segmentation: Segmentation, hw: tuple[int, int]) -> Segmentatio
         np.asarray(Image.fromarray(mask.astype(np.float32)).resize((hw[1], hw[0]), Image.Resampling.BOX)) > 0.5
         for mask in segmentation.masks
     ]
-    return dataclasses.replace(segmentation, masks=np.stack(resized))
+    return dataclasses.replace(segmentation, masks=np.stack(resized), stuff=_nearest(segmentation.stuff, hw))
+
+
+def _nearest(stuff: UInt8[np.ndarray, "h w"] | None, hw: tuple[int, int]) -> UInt8[np.ndarray, "h2 w2"] | None:
+    return None if stuff is None else np.asarray(Image.fromarray(stuff).resize((hw[1], hw[0]), Image.Resampling.NEAREST))
 
 
 def _check(photo: Photo, raw: Segmentation) -> None:

@@ -15,6 +15,7 @@ from scipy import ndimage
 from skimage.color import rgb2lab
 
 from paco_core.masks import dilate
+from paco_core.stuff import FLOOR
 
 COLUMNS = 128
 """Of the picture in which the line is looked for: corners of rooms are seen, grain is not."""
@@ -28,6 +29,8 @@ BOTTOM_ROWS = 0.06
 """Of the height: floor along the bottom, unless the line says otherwise with some force."""
 EVIDENCE = 2.0
 """One pixel says no more than this (log-likelihood ratio)."""
+TOLD = 6.0
+"""What masks of stuff tell outweighs any evidence of the picture."""
 INVENTED = 0.25
 """Weight of a pixel that was filled in behind an object."""
 EDGE = 5.0
@@ -61,6 +64,7 @@ def find_floor_line(
     invented: Bool[np.ndarray, "h w"],
     distance: Float[np.ndarray, "h w"],
     needed: Float[np.ndarray, " w"],
+    stuff: UInt8[np.ndarray, "h w"] | None = None,
 ) -> Float[np.ndarray, " w"] | None:
     """The floor line of a photo without its objects: in every column the row (px, at pixel borders) above which nothing is floor.
 
@@ -68,12 +72,12 @@ def find_floor_line(
 
     ``distance`` is how far away each pixel is if it shows floor, in any unit, inf where it can't be floor (above the
     horizon); ``needed`` for each column the least distance of the floor's end (behind the objects there), 0 where nothing
-    is known.
+    is known. ``stuff`` (``Segmentation.stuff``) tells pixels that are floor or are not.
     """
     h, w = invented.shape
     if np.isfinite(distance).all() or not (needed > 0).any():
         return None
-    small = _shrink(rgb, invented, distance, needed)
+    small = _shrink(rgb, invented, distance, needed, np.zeros((h, w), np.uint8) if stuff is None else stuff)
     near = small.distance <= 1.3 * np.maximum(small.needed, small.farthest)  # a little behind what stands farthest back
     line = (small.hw[0] - near.sum(axis=0)).astype(float)
     for _ in range(ROUNDS):
@@ -96,6 +100,8 @@ class _Small:
     grass: Float[np.ndarray, "r c"]
     distance: Float[np.ndarray, "r c"]
     bottom: Bool[np.ndarray, "r c"]
+    told: Float[np.ndarray, "r c"]
+    """What masks tell: evidence for the floor, 0 where they tell nothing."""
     needed: Float[np.ndarray, " c"]
     farthest: float
     """The largest of ``needed``."""
@@ -110,6 +116,7 @@ def _shrink(
     invented: Bool[np.ndarray, "h w"],
     distance: Float[np.ndarray, "h w"],
     needed: Float[np.ndarray, " w"],
+    stuff: UInt8[np.ndarray, "h w"],
 ) -> _Small:
     h, w = invented.shape
     hw = int(np.clip(round(COLUMNS * h / w), 8, MOST_ROWS)), COLUMNS
@@ -131,6 +138,7 @@ def _shrink(
         grass=_grass(lab),
         distance=distance[at],
         bottom=bottom,
+        told=np.select([stuff[at] == FLOOR, stuff[at] > FLOOR], [TOLD, -TOLD], 0.0),
         needed=least,
         farthest=float(needed.max()),
     )
@@ -176,6 +184,7 @@ def _costs(small: _Small, likelihood: Float[np.ndarray, "r c"]) -> Float[np.ndar
     """Cost of every line row in every column; row r means that rows r … are floor."""
     says = small.weight * (likelihood - UPRIGHT * small.upright + GRASS * small.grass)
     says[small.bottom] = np.maximum(says[small.bottom], 1.0)
+    says = np.where(small.told != 0, small.told, says)
     nothing = np.zeros((1, small.hw[1]))
     cost = np.concatenate([nothing, np.cumsum(np.maximum(says, 0), axis=0)])
     cost += np.concatenate([np.cumsum(np.maximum(-says, 0)[::-1], axis=0)[::-1], nothing])

@@ -39,6 +39,8 @@ class Segmentation:
     """Positive and unique; position in this tuple is the index into ``masks``."""
     names: tuple[str, ...]
     masks: Bool[np.ndarray, "n h w"]
+    stuff: UInt8[np.ndarray, "h w"] | None = None
+    """What is seen around the objects, where the user's masks tell it (``paco_core.stuff``: floor, standing, sky; 0 not told)."""
 
     def mask(self, object_id: int) -> Bool[np.ndarray, "h w"]:
         """The visible mask of one object."""

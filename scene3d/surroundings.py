@@ -107,7 +107,8 @@ def find_surroundings(
     else:
         level = np.linalg.norm(rays[..., [0, 2]], axis=-1)
         behind = _behind_objects(deocclusion, level * z, level * floor_z)
-        line = find_floor_line(background.rgb, background.generated, floor_z * level, behind)
+        stuff = deocclusion.segmentation.stuff
+        line = find_floor_line(background.rgb, background.generated, floor_z * level, behind, stuff)
         seen = low = wall = np.zeros_like(low)  # nothing was measured: the line says what is floor
         if line is None:
             wall_z = _upright_plane_z(rays, far)

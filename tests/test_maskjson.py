@@ -17,6 +17,8 @@ from paco_core.errors import BadInput
 from paco_core.maskfile import load_masks
 from paco_core.polygons import fill_polygons, polygon_points
 from paco_core.rle import decode_rle
+from paco_core.segment import resize_masks
+from paco_core.stuff import SKY
 from tests.maskfiles import coco_string, runs_of
 
 HW = (60, 80)
@@ -208,6 +210,12 @@ def test_stuff_among_labels_and_in_a_folder_is_left_out_by_name(tmp_path: Path):
     for name, label in (("blue_sky", 1), ("cup", 2)):
         Image.fromarray((labels == label).astype(np.uint8) * 255).save(folder / f"{name}.png")
     assert load_masks(folder, HW).names == ("cup",)
+    assert found.stuff is not None
+    assert np.array_equal(found.stuff == SKY, labels == 1)
+    assert load_masks(tmp_path / "m.png", HW, names=("sky", "cup"), stuff="objects").stuff is None
+    small = resize_masks(found, (HW[0] // 2, HW[1] // 2))
+    assert small.stuff is not None
+    assert np.array_equal(small.stuff == SKY, labels[1::2, 1::2] == 1)
 
 
 def panoptic(folder: Path) -> Path:

@@ -12,7 +12,8 @@ from paco_core.camera import estimate_camera, project, up_of_pitch
 from paco_core.contacts import find_enclosed, find_feet
 from paco_core.heights import hangs, largest_side, standing_height
 from paco_core.horizon import Prior, Standing, height_over_camera, likeliest_view, skew_of
-from paco_core.pitch import guess_pitch
+from paco_core.pitch import guess_pitch, horizon_bounds
+from paco_core.stuff import FLOOR, SKY
 from paco_core.types import Photo, Segmentation
 from scene3d.synthetic.rooms import make_room
 
@@ -112,6 +113,27 @@ def test_a_frisbee_in_the_air_tells_no_pitch():
     mask = np.hypot(*(np.indices(HW) - [[[60]], [[300]]]) * np.array([[[2.0]], [[1.0]]])) < 60
     scene = Segmentation((1,), ("frisbee",), mask[None])
     assert "ellipse" not in guess_pitch(scene, CAMERA, find_feet(scene), {}).reason
+
+
+@pytest.mark.parametrize("pitch", [-8.0, 0.0, 12.0, 18.0])
+def test_a_lawn_under_the_sky_tells_the_pitch(pitch):
+    horizon = CAMERA.cy - CAMERA.fy * math.tan(math.radians(pitch))
+    rows = np.broadcast_to(np.arange(HW[0])[:, None] + 0.5, HW)
+    stuff = np.where(rows > horizon, FLOOR, SKY).astype(np.uint8)
+    assert horizon_bounds(stuff, CAMERA) == pytest.approx((pitch, pitch), abs=0.15)
+    dog = np.zeros(HW, bool)
+    dog[int(horizon) + 60 : int(horizon) + 100, 100:200] = True
+    scene = Segmentation((1,), ("dog",), dog[None], np.where(dog, 0, stuff).astype(np.uint8))
+    assert guess_pitch(scene, CAMERA, find_feet(scene), {}).pitch_deg == pytest.approx(pitch, abs=1.0)
+
+
+def test_a_floor_that_is_seen_lies_below_the_horizon():
+    stuff = np.zeros(HW, np.uint8)
+    stuff[60:], stuff[20] = FLOOR, 0
+    least, most = horizon_bounds(stuff, CAMERA)
+    assert least == pytest.approx(math.degrees(math.atan((CAMERA.cy - 60) / CAMERA.fy)))
+    assert most == 90.0
+    assert horizon_bounds(None, CAMERA) == (-90.0, 90.0)
 
 
 def test_rooms_without_depth_are_seen_about_as_they_were():

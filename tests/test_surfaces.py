@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paco_core.stuff import FLOOR, STANDING
 from paco_core.surfaces import find_floor_line
 
 H, W = 150, 200
@@ -70,6 +71,16 @@ def test_what_was_invented_behind_an_object_counts_less_than_what_is_seen():
     rgb[invented] = 255  # a bad fill
     line = find_floor_line(rgb, invented, below_horizon(), needed())
     assert line is not None and np.abs(line - 70).max() < 4
+
+
+def test_what_masks_tell_counts_more_than_colours():
+    stuff = np.full((H, W), STANDING, np.uint8)
+    stuff[70:] = FLOOR
+    line = find_floor_line(room(np.full(W, 95)), NOTHING, below_horizon(), needed(), stuff)
+    assert line == pytest.approx(70, abs=1.5)
+    stuff[:, 60:] = 0  # told on the left alone: the wall is level, and so goes on
+    line = find_floor_line(room(np.full(W, 70)), NOTHING, below_horizon(), needed(), stuff)
+    assert line == pytest.approx(70, abs=1.5)
 
 
 @settings(max_examples=25, deadline=None)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from paco_core.errors import BadInput
 from paco_core.imagefile import FORMATS_TEXT
-from paco_core.maskfile import load_masks
+from paco_core.maskfile import load_masks, without_stuff
 from paco_core.photo import load_photo
 from paco_core.stuff import is_stuff
 from paco_core.types import Photo, Segmentation
@@ -18,7 +18,7 @@ from paco_core.types import Photo, Segmentation
 log = logging.getLogger(__name__)
 
 INDEX = "index.jsonl"
-PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 LABEL_NAMES = ("seg.png", "masks.png", "labels.png")
 MASK_PATTERN = "mask_*.png"
 
@@ -83,7 +83,7 @@ def load_scene(scene: PhotoScene) -> tuple[Photo, Segmentation]:
     kept = [k for k, i in enumerate(raw.ids) if i not in scene.stuff and not is_stuff(names[k])]
     if not kept:
         raise BadInput(f"{scene.name} has no object: all of its {len(raw.ids)} masks are background (sky, wall, …).")
-    return photo, Segmentation(tuple(raw.ids[k] for k in kept), tuple(names[k] for k in kept), raw.masks[kept])
+    return photo, without_stuff(replace(raw, names=names), kept)
 
 
 def _scene(folder: Path, entry: dict[str, Any]) -> PhotoScene | None:
