@@ -22,8 +22,8 @@ JUMP = 1.08
 """Ratio of depths inside one cell above which two things stand apart (slanted walls stay below it)."""
 ROUND_DEG = 60.0
 """The shell's sides come round the camera by this much beyond the photo's frame, so that a 30° walk meets no gap."""
-BEYOND = (0.6, 0.3)
-"""How much of the shell's texture goes beyond the photo's frame on each side, in widths and heights of the photo."""
+BEYOND = (0.6, 0.6)
+"""How far the shell goes beyond the photo's frame on each side, in widths and heights of the photo: what a 30° walk sees."""
 BACKDROP_REACH = 1.5
 """How far the shell's sides are from the camera at most, in depths of the wall: seen under 55° to a side."""
 BEHIND = 1.02
