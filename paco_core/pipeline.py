@@ -8,6 +8,7 @@ from paco_core.camera import estimate_camera
 from paco_core.complete import CompletionConfig, complete_layer, in_order, plan_completion
 from paco_core.depth import estimate_depth
 from paco_core.depthfile import resize_depth
+from paco_core.objects import GIVEN
 from paco_core.occlusion import find_occlusions
 from paco_core.photo import limit_size
 from paco_core.progress import Progress, counting_on, silent
@@ -50,12 +51,16 @@ class Inputs:
     """How far the camera looks down, for the geometric depth."""
     order: tuple[str, ...] = ()
     """``"cup>saucer"``: who hides whom, in the user's words."""
+    masks_from: str = GIVEN
+    """In words, for the report."""
 
 
 @dataclass(frozen=True)
 class DeocclusionConfig:
     """Methods by name (``paco backends`` lists them) and their settings."""
 
+    segmenter: str = "colour"
+    """For photos without masks, and for boxes and points."""
     depth: str = "geometric"
     order: str = "boundary"
     completer: str = "classical"
@@ -86,6 +91,8 @@ class DeocclusionStages:
     """The complete objects, the front first; objects of one layer are completed together."""
     background: StageResult[Background]
     deocclusion: Deocclusion
+    masks_from: str
+    """In words."""
 
 
 def shrink(inputs: Inputs, max_side_px: int) -> Inputs:
@@ -136,7 +143,7 @@ def deocclude(
     )
     progress("background", 5, STEPS, background.value.method)
     known = (seen.segmentation.value, seen.camera.value, seen.depth.value, seen.occlusion.value)
-    return DeocclusionStages(seen, layers, background, Deocclusion(photo, *known, objects, background.value))
+    return DeocclusionStages(seen, layers, background, Deocclusion(photo, *known, objects, background.value), inputs.masks_from)
 
 
 def _look(inputs: Inputs, run: RunFolder, config: DeocclusionConfig, progress: Progress) -> Sight:

@@ -17,7 +17,7 @@ class Entry:
     """One method that can be chosen by name."""
 
     kind: str
-    """Which Protocol it implements: ``depth``, ``order``, ``completer``, ``background``, ``lifter`` …"""
+    """Which Protocol it implements: ``segmenter``, ``depth``, ``order``, ``completer``, ``background``, ``lifter`` …"""
     name: str
     target: str
     """``package.module:Class``; made with keyword options, imported by ``create`` alone."""
@@ -72,6 +72,12 @@ def did_you_mean(name: str, known: tuple[str, ...]) -> str:
 
 BACKENDS = Registry(
     (
+        Entry(
+            "segmenter",
+            "colour",
+            "paco_core.backends.colour:ColourSegmenter",
+            "GrabCut from boxes and points, or from what stands out",
+        ),
         Entry(
             "depth",
             "geometric",

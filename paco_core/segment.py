@@ -90,7 +90,9 @@ def resize_masks(segmentation: Segmentation, hw: tuple[int, int]) -> Segmentatio
         np.asarray(Image.fromarray(mask.astype(np.float32)).resize((hw[1], hw[0]), Image.Resampling.BOX)) > 0.5
         for mask in segmentation.masks
     ]
-    return dataclasses.replace(segmentation, masks=np.stack(resized), stuff=_nearest(segmentation.stuff, hw))
+    return dataclasses.replace(
+        segmentation, masks=np.stack(resized) if resized else np.zeros((0, *hw), bool), stuff=_nearest(segmentation.stuff, hw)
+    )
 
 
 def _nearest(stuff: UInt8[np.ndarray, "h w"] | None, hw: tuple[int, int]) -> UInt8[np.ndarray, "h2 w2"] | None:

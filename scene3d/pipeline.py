@@ -291,7 +291,7 @@ def _timings(run: RunFolder, flat: DeocclusionStages, scene: Scene, config: Conf
     """Method and seconds of every stage; those of layers and objects are summed up."""
     two_d = config.deocclusion
     methods = {
-        "segmentation": "given masks",
+        "segmentation": flat.masks_from,
         "camera": flat.seen.camera.value.source,
         "depth": flat.seen.depth.value.source,
         "occlusion": two_d.order,

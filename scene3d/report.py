@@ -11,6 +11,7 @@ from PIL import Image
 
 from paco_core.errors import error_text
 from paco_core.files import write_atomic
+from paco_core.objects import GIVEN
 from paco_core.rescue import surviving
 from paco_core.types import CompleteObject, Deocclusion
 from scene3d.render import SceneRenderer, orbit_camera
@@ -139,6 +140,9 @@ def _facts(
         ("gravity", scene.gravity_source),
         ("time", f"{sum(seconds for _, seconds in timings.values()):.1f} s"),
     ]
+    masks_from = timings.get("segmentation", (GIVEN, 0.0))[0]
+    if masks_from != GIVEN:
+        facts.insert(1, ("masks", masks_from))
     if peak_memory_gb is not None:
         facts.append(("memory", f"{peak_memory_gb:.1f} GB at most"))
     return tuple(facts)

@@ -12,6 +12,7 @@ from paco_core.errors import BadInput, MissingDependency
 from paco_core.registry import Entry, Registry
 
 PROTOCOLS = {
+    "segmenter": base.Segmenter,
     "depth": base.DepthEstimator,
     "order": base.OrderPredictor,
     "completer": base.Completer,

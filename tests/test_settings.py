@@ -76,6 +76,7 @@ EVERYTHING = {"segmentation", *DEEP}
 """Where what is segmented, completed and lifted turns out to be the same, the rest is not computed again."""
 
 SETTINGS: dict[str, tuple[Any, set[str]]] = {
+    "deocclusion.segmenter": ("other", set()),  # the user gave the masks
     "deocclusion.depth": ("other", set()),  # the user gave the depth
     "deocclusion.order": ("other", ORDERED),
     "deocclusion.completer": ("other", COMPLETED),

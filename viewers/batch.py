@@ -13,6 +13,7 @@ from typing import Literal
 
 from paco_core.errors import BadInput, MissingDependency, error_text
 from paco_core.files import write_atomic
+from paco_core.objects import GIVEN
 from paco_core.progress import Progress
 from paco_core.store import MARKER
 from scene3d.pipeline import Config, Inputs
@@ -41,7 +42,7 @@ class PhotoResult:
     status: Status
     """``refused``: bad input; ``failed``: a mistake of the program."""
     sentences: tuple[str, ...] = ()
-    """Which objects are at a fallback, or why there is no scene."""
+    """Which objects are at a fallback, where masks come from that nobody gave, or why there is no scene."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def _attempt(task: Task, config: Config, progress: Progress) -> PhotoResult:
     except Exception as error:  # where there is no log of the run yet
         log.exception("%s", task.photo)
         return ended("failed", 0, f"{error_text(error)} (a mistake of the program; please report it)")
-    return ended("fallbacks" if result.fallbacks else "complete", len(result.scene.objects), *result.fallbacks)
+    masks_from = result.timings["segmentation"][0]
+    said = () if masks_from == GIVEN else (f"objects {masks_from}",)
+    return ended("fallbacks" if result.fallbacks else "complete", len(result.scene.objects), *result.fallbacks, *said)
 
 
 class _Among:

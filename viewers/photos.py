@@ -20,7 +20,7 @@ class FoundPhoto:
     name: str
     """Of its run folder: the stem, or the whole name where two photos share the stem."""
     masks: Path | None
-    """None: nothing by any of the names was found."""
+    """None: nothing by any of the names was found; the objects are guessed then."""
     depth: Path | None = None
 
 

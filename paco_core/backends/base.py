@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from paco_core.prompts import Prompt
 from paco_core.types import Camera, DepthMap, OcclusionEdge, Photo, Segmentation, Side
 
 
@@ -17,6 +18,21 @@ class DepthEstimator(Protocol):
 
     def estimate(self, photo: Photo, segmentation: Segmentation, camera: Camera) -> DepthMap:
         """Return z-depth; ``relative`` unless the unit is really metres."""
+        ...
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Masks of objects from a photo: of those that somebody points at, or of all that there are."""
+
+    name: str
+
+    def cut(self, photo: Photo, prompts: tuple[Prompt, ...]) -> Bool[np.ndarray, "n h w"]:
+        """A mask for every prompt, in the same order: none is empty, its points are in it or not, its box holds it."""
+        ...
+
+    def find(self, photo: Photo, depth: DepthMap | None) -> Bool[np.ndarray, "n h w"]:
+        """Masks of the objects that can be told without any hint; they may overlap; none (n = 0) when there is nothing."""
         ...
 
 

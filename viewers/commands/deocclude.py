@@ -31,7 +31,9 @@ def run(options: Options, progress: Progress) -> Outcome:
     with open_run(options.out) as folder, run_log(folder):
         config = with_choices(settings, folder)
         write_config(folder, config)
-        flat = deocclude(read_inputs(options), folder, config.deocclusion, seed=config.seed, progress=progress).deocclusion
+        flat = deocclude(
+            read_inputs(options, config.deocclusion), folder, config.deocclusion, seed=config.seed, progress=progress
+        ).deocclusion
         failed = export_pictures(flat, folder.path)
         rows = [(str(o.id), o.name, str(o.layer), f"{100 * o.hidden_fraction:.0f} %", o.mask_method) for o in flat.objects]
         fallbacks = (*(f"{o.id} {o.name}: {o.fallback}" for o in flat.objects if o.fallback), *failed)

@@ -28,18 +28,20 @@ def run(options: Options, progress: Progress) -> Outcome:
     settings = settings_of(options)
     if options.photo.is_dir():
         return _run_folder(options, settings, progress)
-    return summary([reconstruct_into(options.out, lambda: read_inputs(options), settings, progress)])
+    return summary([reconstruct_into(options.out, lambda: read_inputs(options, settings.deocclusion), settings, progress)])
 
 
 def _run_folder(options: Options, settings: Config, progress: Progress) -> Outcome:
     """One run folder per photo."""
     if options.order:
         raise BadInput("--order names objects of one photo. Reconstruct that photo alone.")
+    if options.box or options.point:
+        raise BadInput(f"--{'box' if options.box else 'point'} is for one photo, not for a folder. Reconstruct that photo alone.")
     photos = find_photos(options.photo, options.masks, options.geometry.depth)
-    tasks = [Task(photo.path, options.out / photo.name, partial(_read, options, photo)) for photo in photos]
+    tasks = [Task(photo.path, options.out / photo.name, partial(_read, options, settings, photo)) for photo in photos]
     return reconstruct_all(tasks, options.out, settings, progress)
 
 
-def _read(options: Options, photo: FoundPhoto) -> Inputs:
+def _read(options: Options, settings: Config, photo: FoundPhoto) -> Inputs:
     geometry = replace(options.geometry, depth=photo.depth)
-    return read_inputs(replace(options, photo=photo.path, masks=photo.masks, geometry=geometry))
+    return read_inputs(replace(options, photo=photo.path, masks=photo.masks, geometry=geometry), settings.deocclusion)
