@@ -43,6 +43,9 @@ FLAT_SHADING = Shading(base=1.0, sky=0.0, sun=0.0, contact=0.0)
 CREASE_COS = 0.8
 """Corners whose smooth normal turns by more than 37° from the face keep the face's own: box edges (45°) stay sharp."""
 
+SPECK = 0.02
+"""An object that the photo shows this much smaller than the largest, as a share of area, is no reason to step back."""
+
 
 class SceneRenderer:
     """A scene made ready for rays, once, for any number of views."""
@@ -169,15 +172,16 @@ def sample_texture(texture: UInt8[np.ndarray, "th tw 3"], uv: Float[np.ndarray, 
 def orbit_camera(scene: Scene, yaw_deg: float, pitch_deg: float = 0.0, margin: float | None = 0.04) -> np.ndarray:
     """The photo's camera, walked around the objects: ``world_from_camera`` (4, 4).
 
-    It turns about the vertical through the median of the objects' box centres (positive yaw: the camera goes to its
-    right), is raised by ``pitch_deg``, and steps back until every object is inside the frame less ``margin`` of its size
-    (None: it keeps its distance).
+    It turns about the vertical through the median of the objects' box centres, by how large the photo shows them (positive
+    yaw: the camera goes to its right), is raised by ``pitch_deg``, and steps back until every object but specks in the distance
+    is inside the frame less ``margin`` of its size (None: it keeps its distance).
     (0, 0) is the photo's own pose, untouched.
     """
     if (yaw_deg == 0 and pitch_deg == 0) or not scene.objects:
         return scene.world_from_camera
     points = [_world_mesh(o.mesh, o.world_from_object.matrix).vertices for o in scene.objects]
-    centre = np.median([(p.min(axis=0) + p.max(axis=0)) / 2 for p in points], axis=0)
+    shares = _shares_of_photo(scene, points)
+    centre = _weighted_median(np.array([(p.min(axis=0) + p.max(axis=0)) / 2 for p in points]), shares)
     turned = scene.world_from_camera.copy()
     turned[:3, 3] -= centre
     across = scene.world_from_camera[:3, 0] * [1, 0, 1]
@@ -186,9 +190,30 @@ def orbit_camera(scene: Scene, yaw_deg: float, pitch_deg: float = 0.0, margin: f
     turned[:3, 3] += centre
     if margin is None:
         return turned
-    seen = (np.concatenate(points) - turned[:3, 3]) @ turned[:3, :3]
+    looked_at = [p for p, share in zip(points, shares, strict=True) if share >= SPECK * shares.max()]
+    seen = (np.concatenate(looked_at) - turned[:3, 3]) @ turned[:3, :3]
     turned[:3, 3] -= turned[:3, 2] * _step_back(seen, scene.camera, margin)
     return turned
+
+
+def _shares_of_photo(scene: Scene, points: list[np.ndarray]) -> np.ndarray:
+    """Of the area of all objects' boxes in the photo, the share of each."""
+    camera, eye = scene.camera, scene.world_from_camera
+    areas = []
+    for p in points:
+        seen = (p - eye[:3, 3]) @ eye[:3, :3]
+        uv = seen[:, :2] * [camera.fx, camera.fy] / np.maximum(seen[:, 2:], 1e-6) + [camera.cx, camera.cy]
+        low, high = np.clip([uv.min(axis=0), uv.max(axis=0)], 0, [camera.width, camera.height])
+        areas.append(np.prod(np.maximum(high - low, 1.0)))
+    return np.array(areas) / np.sum(areas)
+
+
+def _weighted_median(points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Of points (n, 3), along each axis."""
+    order = np.argsort(points, axis=0)
+    below = np.cumsum(weights[order], axis=0)
+    middle = order[(below < 0.5 * weights.sum()).sum(axis=0).clip(max=len(points) - 1), range(points.shape[1])]
+    return points[middle, range(points.shape[1])]
 
 
 def _step_back(points: np.ndarray, camera: Camera, margin: float) -> float:

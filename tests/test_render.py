@@ -194,6 +194,18 @@ def test_orbit_turns_about_the_objects_whatever_their_frame():
     np.testing.assert_allclose(orbit_camera(moved, 25, 5)[:3, 3] - shift, orbit_camera(TWO, 25, 5)[:3, 3], atol=1e-12)
 
 
+def test_specks_in_the_distance_are_no_reason_to_step_back():
+    near = TWO.objects[0]
+    one = replace(TWO, objects=(near,))
+    far = [
+        replace(near, id=k, world_from_object=replace(near.world_from_object, translation=np.array([k, 0, -60.0 - k])))
+        for k in range(9, 14)
+    ]
+    crowd = replace(TWO, objects=(near, *far))
+    for yaw in (-60, 30):
+        np.testing.assert_allclose(orbit_camera(crowd, yaw), orbit_camera(one, yaw), atol=1e-9)
+
+
 def test_floor_and_backdrop_are_seen_from_their_front_alone_and_objects_from_everywhere():
     wall = TexturedMesh(
         np.array([[-5, 0, -6], [5, 0, -6], [5, 4, -6], [-5, 4, -6]], float),
