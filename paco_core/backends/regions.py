@@ -75,6 +75,8 @@ class Shapes:
     """To what lies around it: the edge and the colours at both sides, 0…2."""
     on_frame: Float64[np.ndarray, " m"]
     """Share of its outline that is the picture's frame."""
+    centre: Float64[np.ndarray, "m 2"]
+    """Of its area; row and column, 0…1 from the left upper corner."""
     of_side: Float64[np.ndarray, " m"]
     """The largest share of one side of the picture that it takes."""
     roundness: Float64[np.ndarray, " m"]
@@ -182,9 +184,13 @@ def measure(tree: RegionTree, members: Bool[np.ndarray, "m n"]) -> Shapes:
     sides = (members @ tree.frame().T).astype(np.float64)
     area, frame = members @ tree.areas, sides.sum(axis=1)
     whole = np.maximum(outline + frame, 1)
+    h, w = tree.labels.shape
+    rows, columns = np.mgrid[:h, :w] + 0.5
+    sums = np.stack([np.bincount(tree.labels.ravel(), at.ravel(), tree.count) for at in (rows / h, columns / w)], axis=1)
+    centre = members @ sums / area[:, None]
     # counted along pixel borders an outline is up to 4/π too long, hence 1.2²
     roundness = np.minimum(1.44 * 4 * np.pi * area / whole**2, 1.0)
-    return Shapes(area / tree.areas.sum(), contrast, frame / whole, (sides / sides[-1]).max(axis=1), roundness)
+    return Shapes(area / tree.areas.sum(), contrast, frame / whole, centre, (sides / sides[-1]).max(axis=1), roundness)
 
 
 def best_cut(tree: RegionTree, values: Float64[np.ndarray, " m"]) -> list[int]:
