@@ -239,6 +239,8 @@ TABLE_TOP = frozenset(
     "salt pepper coaster napkin coffee espresso tea salad tomato carrot".split()
 )
 """Things that are mostly photographed on a table, from nearby and above."""
+TABLES = frozenset("table desk counter".split())
+"""What those stand on, in the picture or not."""
 _KNOWN = frozenset(TRAITS) | CARRIER | FURNITURE | LIVING | RIDDEN | TABLE_TOP
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 from scipy.spatial import ConvexHull
 from skimage.measure import EllipseModel, find_contours
 
-from paco_core.classes import LIVING, TABLE_TOP, is_a, traits_of
+from paco_core.classes import LIVING, TABLE_TOP, TABLES, is_a, traits_of
 from paco_core.contacts import Foot, touch_radius_px
 from paco_core.heights import hangs, largest_side, standing_height
 from paco_core.horizon import Prior, Standing, likeliest_view
@@ -91,9 +91,24 @@ def _habit(segmentation: Segmentation, enclosed: dict[int, int]) -> tuple[Prior,
         return STACK, "flat things on each other"
     if any(not is_a(a, LIVING) and traits_of(b).family == "container" for a, b in pairs):
         return CONTENT, "content seen in containers"
-    if np.mean([is_a(n, TABLE_TOP) for n in segmentation.names]) > 0.5:
+    if _table_top_share(segmentation) > 0.5:
         return TABLE, "table-top names"
     return ROOM, "default"
+
+
+def _table_top_share(segmentation: Segmentation) -> float:
+    """How much of what is masked belongs on a table, by area: a kitchen has more cups than cupboards and yet is a room.
+
+    Tables themselves count for neither.
+    """
+    areas = segmentation.masks.sum(axis=(1, 2))
+    on_table, elsewhere = 0, 0
+    for name, area in zip(segmentation.names, areas, strict=True):
+        if is_a(name, TABLE_TOP):
+            on_table += int(area)
+        elif not is_a(name, TABLES):
+            elsewhere += int(area)
+    return on_table / max(on_table + elsewhere, 1)
 
 
 def _flat(name: str) -> bool:

@@ -115,6 +115,22 @@ def test_a_frisbee_in_the_air_tells_no_pitch():
     assert "ellipse" not in guess_pitch(scene, CAMERA, find_feet(scene), {}).reason
 
 
+def boxes(*named: tuple[str, int, int, int, int]) -> Segmentation:
+    """Rectangles (name, top, left, bottom, right)."""
+    masks = np.zeros((len(named), *HW), bool)
+    for mask, (_, top, left, bottom, right) in zip(masks, named, strict=True):
+        mask[top:bottom, left:right] = True
+    return Segmentation(tuple(range(1, len(named) + 1)), tuple(n for n, *_ in named), masks)
+
+
+def test_many_cups_in_a_kitchen_do_not_make_it_a_table_top():
+    cups = [("cup", 200, 40 * k, 220, 40 * k + 18) for k in range(1, 8)]
+    kitchen = boxes(*cups, ("refrigerator", 60, 400, 440, 560))
+    table = boxes(*cups, ("dining table", 240, 20, 460, 620), ("candle", 100, 500, 190, 520))
+    pitches = [guess_pitch(s, CAMERA, find_feet(s), {}).pitch_deg for s in (kitchen, table)]
+    assert pitches[0] < 15 < 25 < pitches[1]
+
+
 @pytest.mark.parametrize("pitch", [-8.0, 0.0, 12.0, 18.0])
 def test_a_lawn_under_the_sky_tells_the_pitch(pitch):
     horizon = CAMERA.cy - CAMERA.fy * math.tan(math.radians(pitch))
