@@ -99,7 +99,7 @@ def _cut_prompt(scene: _Scene, prompt: Prompt, others: tuple[Point, ...]) -> Boo
         x0, y0, x1, y1 = (round(v) for v in prompt.box)
         inside = np.zeros_like(mask)
         inside[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)] = True
-        mask &= inside
+        mask = mask & inside if (mask & inside).any() else inside  # a box of a few pixels: all of it
     for given, value in ((prompt.outside, False), (prompt.inside, True)):
         for x, y in given:
             mask[int(y), int(x)] = value
