@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 HW = (24, 32)
 """Size of most of the photos, px: small, so that thousands of cases are soon done."""
 BY_HAND = settings(deadline=20_000, suppress_health_check=list(HealthCheck))
-"""A case that takes 20 s is taken for one that hangs."""
+"""What takes 20 s to read, or two minutes to work on, is taken for something that hangs."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,13 @@ def depths(draw: st.DrawFn) -> tuple[str, bytes]:
             return "depth.pfm", b"Pf\n%d %d\n%s\n" % (hw[1], hw[0], scale) + z.tobytes()
 
 
+numbers = st.integers(-3, 35).map(str) | odd_numbers.map(str)
+prompts = st.tuples(
+    st.sampled_from(["", "cup=", "=", "1="]),
+    st.lists(numbers, min_size=1, max_size=5).map(",".join) | st.text("0123456789,;- =", max_size=9),
+).map("".join)
+"""Words of --box and --point."""
+
 cameras = st.fixed_dictionaries(
     {}, optional={name: odd_numbers | st.floats(1, 100) for name in ("fx", "fy", "cx", "cy", "width", "height")}
 )
@@ -153,6 +160,11 @@ def cases(draw: st.DrawFn) -> Case:
         files["names.json"] = json.dumps(draw(any_json)).encode()
     if draw(st.integers(0, 9)) == 0:
         options["order"] = tuple(draw(st.lists(st.text("12>cup ", max_size=6) | st.just("1>2"), max_size=3)))
+    if draw(st.integers(0, 5)) == 0:
+        options["box"] = (tuple(draw(st.lists(prompts, max_size=2))),)
+        options["point"] = (tuple(draw(st.lists(prompts, max_size=2))),)
+    if draw(st.integers(0, 7)) == 0:
+        del options["masks"]
     options["stuff"] = draw(st.sampled_from(["background", "objects"]))
     if draw(st.integers(0, 3)) == 0:
         hurt = draw(st.sampled_from(sorted(files)))
@@ -167,7 +179,7 @@ def written(case: Case, folder: Path) -> InputOptions:
         path.write_bytes(data)
     geometry = {k: folder / v if k in ("depth", "camera") else v for k, v in case.options["geometry"].items()}
     rest = {k: v for k, v in case.options.items() if k != "geometry"}
-    paths = {k: folder / str(rest.pop(k)) for k in ("photo", "masks")}
+    paths = {k: folder / str(rest.pop(k)) for k in ("photo", "masks") if k in rest}
     return InputOptions(**paths, geometry=GeometryOptions(**geometry), **rest)
 
 
@@ -193,13 +205,15 @@ def test_whatever_is_handed_in_is_used_or_refused(case: Case):
         event("refused" if used(written(case, Path(folder))) is None else "used")
 
 
-@settings(BY_HAND, max_examples=60)
+@settings(BY_HAND, max_examples=60, deadline=120_000, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(cases())
 def test_the_whole_command_ends_well_or_with_a_sentence(case: Case):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         options = written(case, folder)
-        words = [str(options.photo), "--masks", str(options.masks), "--out", str(folder / "run")]
+        words = [str(options.photo), "--out", str(folder / "run")]
+        words += [] if options.masks is None else ["--masks", str(options.masks)]
+        words += [f"--{kind}={word}" for kind in ("box", "point") for group in getattr(options, kind) for word in group]
         for key, value in case.options["geometry"].items():
             path = folder / value if key in ("depth", "camera") else value
             words += [f"--{key.replace('_', '-')}={path}"]

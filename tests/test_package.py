@@ -15,7 +15,8 @@ DATA = {
     "paco_core/configs/lossless.yaml",
     *(file.relative_to(ROOT).as_posix() for file in (ROOT / "paco_core/demo").iterdir() if file.is_file()),
 }
-WINDOW_OR_NETWORK = ("open3d", "open3d-cpu", "torch", "opencv-python", "opencv-python-headless")
+WINDOW_OR_NETWORK = ("open3d", "open3d-cpu", "torch", "opencv-python", "opencv-contrib-python")
+"""OpenCV's headless wheel, which cuts out objects without masks, has no windows."""
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -60,6 +61,8 @@ def test_the_main_job_runs_from_the_wheel_without_window_or_network_libraries(in
     assert not [name for name in WINDOW_OR_NETWORK if f"\n{name}==" in f"\n{packages}"]
     done = subprocess.run([installed / "bin/paco", "demo", "coffee"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode in (0, 3), done.stderr  # 3: finished, with listed fallbacks
+    again = "import sys; from viewers.cli import main; main(['demo', 'coffee']); print('cv2' in sys.modules)"
+    assert run(installed / "bin/python", "-c", again, cwd=tmp_path).endswith("False\n"), "OpenCV is loaded where masks are given"
     assert (tmp_path / "runs/demo/coffee/scene.glb").stat().st_size > 10_000
 
 
