@@ -18,7 +18,7 @@ from scene3d.evaluation import photos, rooms
 from scene3d.evaluation.photo_scenes import choose, find_scenes
 from scene3d.evaluation.photo_sheets import ROWS_PER_SHEET, photo_row, write_sheet
 from scene3d.pipeline import Config
-from viewers.commands import Outcome
+from viewers.commands import Outcome, eval_hidden
 from viewers.job import config
 
 
@@ -48,7 +48,12 @@ class Photos:
 class Options:
     """Measure the methods."""
 
-    what: Annotated[Rooms, subcommand("rooms")] | Annotated[Photos, subcommand("photos")]
+    what: (
+        Annotated[Rooms, subcommand("rooms")]
+        | Annotated[Photos, subcommand("photos")]
+        | Annotated[eval_hidden.Deocclusion, subcommand("deocclusion")]
+        | Annotated[eval_hidden.Order, subcommand("order")]
+    )
     preset: str | None = None
     """Name of a preset, or a YAML file with settings of the stages."""
     seed: int = 0
@@ -63,6 +68,10 @@ def run(options: Options, progress: Progress) -> Outcome:
             return _rooms(options.what, settings, progress)
         case Photos():
             return _photos(options.what, settings, progress)
+        case eval_hidden.Deocclusion():
+            return eval_hidden.run_deocclusion(options.what, settings, progress)
+        case eval_hidden.Order():
+            return eval_hidden.run_order(options.what, settings, progress)
 
 
 def _rooms(options: Rooms, settings: Config, progress: Progress) -> Outcome:

@@ -1,0 +1,146 @@
+"""Deocclusion methods on scenes whose hidden parts are known: one row per object and method, failures included."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from paco_core.backends.base import Completer
+from paco_core.complete import complete
+from paco_core.evaluation.amodal import MaskScore, score_mask
+from paco_core.evaluation.colour import ColourScore, score_colours
+from paco_core.evaluation.mask_methods import MaskMethod
+from paco_core.evaluation.order import Order, order_by_convexity
+from paco_core.evaluation.scenes import AmodalScene
+from paco_core.occlusion import break_cycles, layers_of
+from paco_core.progress import Progress, silent
+from paco_core.types import CompleteObject, OcclusionEdge, OcclusionGraph, Segmentation
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What a method makes of a scene's objects, inside the frame."""
+
+    masks: Bool[np.ndarray, "n h w"]
+    rgb: UInt8[np.ndarray, "n h w 3"] | None = None
+    """None: the method has no opinion about colours."""
+
+
+Method = Callable[[AmodalScene], Completed]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One object under one method."""
+
+    scene: str
+    id: int
+    name: str
+    method: str
+    mask: MaskScore
+    colour: ColourScore | None
+    """None where colours are not known, not made, or next to nothing is hidden."""
+    failure: str = ""
+    """Why the method gave nothing: then the visible part counts as its answer."""
+
+
+@dataclass(frozen=True)
+class MethodRun:
+    """One method on all scenes."""
+
+    method: str
+    scenes: tuple[tuple[Instance, ...], ...]
+    seconds: float
+
+
+def evaluate(
+    scenes: Iterable[AmodalScene], methods: dict[str, Method], *, total: int = 0, progress: Progress = silent
+) -> tuple[MethodRun, ...]:
+    """Every method on every scene; scenes are read once, one at a time. ``total`` of them, where that is known."""
+    rows: dict[str, list[tuple[Instance, ...]]] = {name: [] for name in methods}
+    seconds = dict.fromkeys(methods, 0.0)
+    for count, scene in enumerate(scenes, 1):
+        for name, method in methods.items():
+            start = time.perf_counter()
+            completed, failure = _attempt(method, scene, name)
+            seconds[name] += time.perf_counter() - start
+            rows[name].append(_score(scene, name, completed, failure))
+        progress("deocclusion", count, max(total, count), scene.photo.name)
+    return tuple(MethodRun(name, tuple(rows[name]), seconds[name]) for name in methods)
+
+
+def by_masks(method: MaskMethod, order: Callable[[AmodalScene], Order]) -> Method:
+    """A method that completes masks alone."""
+    return lambda scene: Completed(method(scene.segmentation.masks, order(scene)))
+
+
+def by_completer(completer: Completer, order: Callable[[AmodalScene], Order], *, seed: int = 0) -> Method:
+    """The stage ``complete`` with this completer; what fails in it, or is wholly hidden, stays as it is seen."""
+
+    def run(scene: AmodalScene) -> Completed:
+        kept = [k for k, mask in enumerate(scene.segmentation.masks) if mask.any()]
+        seen = Segmentation(
+            tuple(scene.segmentation.ids[k] for k in kept),
+            tuple(scene.segmentation.names[k] for k in kept),
+            scene.segmentation.masks[kept],
+        )
+        graph = graph_of(seen.ids, order(scene)[np.ix_(kept, kept)])
+        masks = np.zeros_like(scene.segmentation.masks)
+        rgb = np.broadcast_to(scene.photo.rgb, (len(masks), *scene.photo.rgb.shape)).copy()
+        for k, obj in zip(kept, complete(scene.photo, seen, graph, completer, seed=seed), strict=True):
+            _paste(obj, masks[k], rgb[k])
+        return Completed(masks, rgb)
+
+    return run
+
+
+def true_order_of(scene: AmodalScene) -> Order:
+    """Who truly hides whom."""
+    return scene.order
+
+
+def convexity_order_of(scene: AmodalScene) -> Order:
+    """Who seems to hide whom, by convexity."""
+    return order_by_convexity(scene.segmentation.masks)
+
+
+def graph_of(ids: tuple[int, ...], order: Order) -> OcclusionGraph:
+    """An order as the stages know it; cycles lose an edge."""
+    pairs = [(ids[i], ids[j]) for i, j in np.argwhere(order == 1)]
+    kept, dropped = break_cycles(tuple(OcclusionEdge(a, b, 1.0, 0, "user") for a, b in pairs))
+    return OcclusionGraph(ids, kept, dropped, layers_of(ids, kept))
+
+
+def _attempt(method: Method, scene: AmodalScene, name: str) -> tuple[Completed, str]:
+    try:
+        return method(scene), ""
+    except Exception as error:
+        log.warning("%s fails on %s", name, scene.photo.name, exc_info=True)
+        return Completed(scene.segmentation.masks), f"{type(error).__name__}: {error}"
+
+
+def _score(scene: AmodalScene, method: str, completed: Completed, failure: str) -> tuple[Instance, ...]:
+    found = []
+    for k, (object_id, name) in enumerate(zip(scene.segmentation.ids, scene.segmentation.names, strict=True)):
+        seen, whole, colour = scene.segmentation.masks[k], scene.amodal[k], None
+        if completed.rgb is not None and scene.alone is not None:
+            colour = score_colours(completed.rgb[k], np.ascontiguousarray(scene.alone[k, ..., :3]), whole, seen)
+        mask = score_mask(completed.masks[k], whole, seen)
+        found.append(Instance(scene.photo.name, object_id, name, method, mask, colour, failure))
+    return tuple(found)
+
+
+def _paste(obj: CompleteObject, mask: Bool[np.ndarray, "h w"], rgb: UInt8[np.ndarray, "h w 3"]) -> None:
+    """The crop into the frame; what lies beyond it is cut off."""
+    x0, y0, x1, y1 = obj.box_xyxy
+    h, w = mask.shape
+    inside = slice(max(-y0, 0), y1 - y0 - max(y1 - h, 0)), slice(max(-x0, 0), x1 - x0 - max(x1 - w, 0))
+    frame = slice(max(y0, 0), min(y1, h)), slice(max(x0, 0), min(x1, w))
+    amodal = obj.amodal[inside]
+    mask[frame] |= amodal
+    rgb[frame] = np.where(amodal[..., None], obj.rgba[inside][..., :3], rgb[frame])

@@ -1,0 +1,96 @@
+"""Orders without any training on scenes whose order is known: rows to beat."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from paco_core.backends.base import OrderPredictor
+from paco_core.camera import estimate_camera
+from paco_core.depth import estimate_depth
+from paco_core.evaluation import order
+from paco_core.evaluation.order import Order, PairScore
+from paco_core.evaluation.scenes import AmodalScene
+from paco_core.evaluation.table import Estimate, bootstrap
+from paco_core.progress import Progress, silent
+from paco_core.registry import BACKENDS
+from paco_core.types import Segmentation
+
+OrderMethod = Callable[[AmodalScene], Order]
+
+
+def by_masks(rule: Callable[[np.ndarray], Order]) -> OrderMethod:
+    """A rule that looks at visible masks alone."""
+    return lambda scene: rule(scene.segmentation.masks)
+
+
+def by_predictor(predictor: OrderPredictor, *, use_depth: bool) -> OrderMethod:
+    """The program's own order: with the scene's depth, or with depth that was estimated from the masks."""
+
+    def run(scene: AmodalScene) -> Order:
+        kept = [k for k, mask in enumerate(scene.segmentation.masks) if mask.any()]
+        seg = scene.segmentation
+        seen = Segmentation(tuple(seg.ids[k] for k in kept), tuple(seg.names[k] for k in kept), seg.masks[kept])
+        camera = scene.camera or estimate_camera(scene.photo)
+        given = scene.depth if use_depth else None
+        depth = estimate_depth(scene.photo, seen, camera, BACKENDS.create("depth", "geometric"), given=given)
+        edges = predictor.order(scene.photo, seen, depth)
+        return order.order_of_edges(seg.ids, [(e.front, e.behind) for e in edges])
+
+    return run
+
+
+def order_methods(predictor: OrderPredictor, *, depth_known: bool) -> dict[str, OrderMethod]:
+    """Every row; depth that is known makes one more."""
+    methods = {
+        "area": by_masks(order.order_by_area),
+        "height in the photo": by_masks(order.order_by_height),
+        "convexity": by_masks(order.order_by_convexity),
+        f"{predictor.name}, geometric depth": by_predictor(predictor, use_depth=False),
+    }
+    return methods | ({f"{predictor.name}, true depth": by_predictor(predictor, use_depth=True)} if depth_known else {})
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """One method's figures."""
+
+    method: str
+    pairs: PairScore
+    acc_occpair: Estimate
+    acc_allpair: Estimate
+
+
+def evaluate_order(
+    scenes: Iterable[AmodalScene], methods: dict[str, OrderMethod], *, total: int = 0, progress: Progress = silent
+) -> tuple[OrderRow, ...]:
+    """Every method on every scene; ``total`` of them, where that is known."""
+    found: dict[str, list[list[PairScore]]] = {name: [] for name in methods}
+    for count, scene in enumerate(scenes, 1):
+        for name, method in methods.items():
+            found[name].append([order.compare_orders(method(scene), scene.order)])
+        progress("order", count, max(total, count), scene.photo.name)
+    return tuple(_row(name, scores) for name, scores in found.items())
+
+
+def _row(name: str, scores: list[list[PairScore]]) -> OrderRow:
+    def total(items: Iterable[PairScore]) -> PairScore:
+        return sum(items, PairScore(0, 0, 0, 0))
+
+    return OrderRow(
+        name,
+        total(score for scene in scores for score in scene),
+        bootstrap(scores, lambda items: total(items).acc_occpair),
+        bootstrap(scores, lambda items: total(items).acc_allpair),
+    )
+
+
+def order_table(rows: Iterable[OrderRow]) -> str:
+    """Markdown: a row per method."""
+    lines = ["| method | acc_occpair | right of occluding pairs | acc_allpair | of all pairs |", "|---|---|---|---|---|"]
+    for row in rows:
+        p = row.pairs
+        lines.append(
+            f"| {row.method} | {row.acc_occpair} | {p.occluding_right} / {p.occluding} | {row.acc_allpair} | {p.pairs} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+"""``paco eval deocclusion`` and ``paco eval order``: completion and order where the hidden parts are known."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from paco_core.errors import BadInput
+from paco_core.evaluation.cocoa import read_cocoa
+from paco_core.evaluation.deocclusion import Method, by_completer, by_masks, convexity_order_of, evaluate, true_order_of
+from paco_core.evaluation.deocclusion_table import bins_table, figures_json, instance_rows, read_figures, summarise, table
+from paco_core.evaluation.mask_methods import METHODS
+from paco_core.evaluation.order_methods import evaluate_order, order_methods, order_table
+from paco_core.evaluation.scenes import AmodalScene
+from paco_core.files import write_atomic
+from paco_core.progress import Progress
+from paco_core.registry import BACKENDS
+from scene3d.evaluation.room_scenes import room_scenes
+from scene3d.pipeline import Config
+from viewers.commands import Outcome
+
+ROOMS = "rooms"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the truth comes from."""
+
+    scenes: Positional[str] = ROOMS
+    """"rooms" (procedural, with everything known), or a COCOA file, or a folder with one JSON file a photo."""
+    photos: Path | None = None
+    """Folder of a COCOA file's photos, when they don't lie beside it."""
+    count: int = 20
+    """How many rooms; seeds 0, 1, 2 …"""
+    things: bool = False
+    """COCOA: leave stuff out, as PACO does; with it, as SSSD counts."""
+
+    @property
+    def total(self) -> int:
+        """How many scenes there are, 0 where only reading tells."""
+        return self.count if self.scenes == ROOMS else 0
+
+
+@dataclass(frozen=True)
+class Deocclusion(Source):
+    """Completed masks and colours against true ones."""
+
+    out: Path = Path("runs/deocclusion")
+    """Where table.md, objects.csv and figures.json go."""
+    against: Path | None = None
+    """figures.json of an earlier evaluation: the table shows what changed since."""
+
+
+@dataclass(frozen=True)
+class Order(Source):
+    """Who hides whom, against the true order."""
+
+
+def find(source: Source) -> Iterator[AmodalScene]:
+    """The scenes, as they are needed. Raises ``BadInput``."""
+    if source.scenes == ROOMS:
+        if source.count < 1:
+            raise BadInput(f"--count {source.count} leaves nothing to evaluate: ask for at least 1.")
+        return room_scenes(range(source.count))
+    path = Path(source.scenes)
+    if not path.exists():
+        raise BadInput(f"There is no file or folder {path}. Give a COCOA file, its folder, or the word {ROOMS}.")
+    return read_cocoa(path, source.photos, stuff=not source.things)
+
+
+def run_deocclusion(options: Deocclusion, config: Config, progress: Progress) -> Outcome:
+    """Measure, write the files, and show the table."""
+    before = None if options.against is None else read_figures(options.against)
+    completer = BACKENDS.create("completer", config.deocclusion.completer)
+    methods: dict[str, Method] = {
+        **{name: by_masks(method, true_order_of) for name, method in METHODS.items()},
+        "hull clipped, order by convexity": by_masks(METHODS["hull clipped"], convexity_order_of),
+        completer.name: by_completer(completer, true_order_of, seed=config.seed),
+        f"{completer.name}, order by convexity": by_completer(completer, convexity_order_of, seed=config.seed),
+    }
+    runs = evaluate(find(options), methods, total=options.total, progress=progress)
+    summaries = [summarise(run) for run in runs]
+    by_share = f"{completer.name}, by how much is hidden:\n\n{bins_table(runs[-2])}"
+    text = f"{table(summaries, before)}\n\nTrue order where none is named; 95 % intervals over scenes. {by_share}"
+    write_atomic(options.out / "table.md", f"{text}\n".encode())
+    write_atomic(options.out / "figures.json", figures_json(summaries).encode())
+    rows = instance_rows(runs)
+    lines = io.StringIO(newline="")
+    writer = csv.DictWriter(lines, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(options.out / "objects.csv", lines.getvalue().encode())
+    return Outcome(f"{text}\n\n  objects {options.out / 'objects.csv'}\n  figures {options.out / 'figures.json'}")
+
+
+def run_order(options: Order, config: Config, progress: Progress) -> Outcome:
+    """Measure and show the table."""
+    methods = order_methods(BACKENDS.create("order", config.deocclusion.order), depth_known=options.scenes == ROOMS)
+    return Outcome(order_table(evaluate_order(find(options), methods, total=options.total, progress=progress)))
