@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from paco_core.errors import BadInput
+from paco_core.evaluation import fill_methods
 from paco_core.evaluation.deocclusion import (
     Completed,
     by_completer,
+    by_fill,
     by_masks,
     convexity_order_of,
     evaluate,
@@ -19,6 +21,7 @@ from paco_core.evaluation.deocclusion import (
     true_order_of,
 )
 from paco_core.evaluation.deocclusion_table import (
+    MASK_COLUMNS,
     bins_table,
     figures_json,
     instance_rows,
@@ -109,7 +112,7 @@ def test_what_was_written_can_be_compared_with(tmp_path: Path):
     before = read_figures(file)
     assert before["truth"]["IoU pooled"] == 1.0
     assert "PSNR hidden, pooled" not in before["visible"]
-    assert "[+0.000]" in table(summaries, before)
+    assert "[+0.000]" in table(summaries, MASK_COLUMNS, before)
     rows = instance_rows(runs)
     assert [(r["method"], r["id"], r["bin"]) for r in rows[:3]] == [("truth", 4, 0.05), ("truth", 7, 0.5), ("truth", 9, 1.0)]
     assert "| 25% to 50% | 1 | 1.000 | 1.000 | 50.000 |" in bins_table(runs[0])
@@ -122,6 +125,19 @@ def test_figures_of_something_else_are_refused(tmp_path: Path, content: str):
         read_figures(tmp_path / "f.json")
 
 
+@pytest.mark.parametrize("name", list(fill_methods.METHODS))
+def test_fills_invent_the_hidden_part_alone_and_hold_the_object_s_colours(name: str):
+    scene = two_boxes()
+    (run,) = evaluate([scene], {name: by_fill(fill_methods.METHODS[name])})
+    assert [i.failure for i in run.scenes[0]] == ["", "", ""]
+    blue = run.scenes[0][1]
+    assert blue.mask.iou == 1
+    assert blue.colour is not None and blue.colour.psnr > 35
+    whole, seen = scene.amodal[1], scene.segmentation.masks[1]
+    filled = fill_methods.fill_hidden(fill_methods.METHODS[name], scene.photo.rgb, seen, whole)
+    assert (filled == scene.photo.rgb)[~(whole & ~seen)].all()
+
+
 def test_the_commands_print_tables_and_write_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["eval", "deocclusion", "--count", "1", "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
@@ -130,6 +146,7 @@ def test_the_commands_print_tables_and_write_files(tmp_path: Path, capsys: pytes
     assert {r["method"] for r in csv.DictReader((tmp_path / "objects.csv").open())} >= {"visible", "hull clipped", "classical"}
     assert json.loads((tmp_path / "figures.json").read_text())["figures"]["visible"]["hidden part: pooled"] == 0
     assert main(["eval", "order", "--count", "1"]) == 0
+    assert "| exemplar, true masks | " in printed
     assert "| boundary, true depth | " in capsys.readouterr().out
 
 

@@ -12,6 +12,7 @@ from paco_core.backends.base import Completer
 from paco_core.complete import complete
 from paco_core.evaluation.amodal import MaskScore, score_mask
 from paco_core.evaluation.colour import ColourScore, score_colours
+from paco_core.evaluation.fill_methods import FillMethod, fill_hidden
 from paco_core.evaluation.mask_methods import MaskMethod
 from paco_core.evaluation.order import Order, order_by_convexity
 from paco_core.evaluation.scenes import AmodalScene
@@ -95,6 +96,16 @@ def by_completer(completer: Completer, order: Callable[[AmodalScene], Order], *,
         for k, obj in zip(kept, complete(scene.photo, seen, graph, completer, seed=seed), strict=True):
             _paste(obj, masks[k], rgb[k])
         return Completed(masks, rgb)
+
+    return run
+
+
+def by_fill(method: FillMethod) -> Method:
+    """A method that invents colours, told the true masks."""
+
+    def run(scene: AmodalScene) -> Completed:
+        pairs = zip(scene.segmentation.masks, scene.amodal, strict=True)
+        return Completed(scene.amodal, np.stack([fill_hidden(method, scene.photo.rgb, seen, whole) for seen, whole in pairs]))
 
     return run
 

@@ -30,6 +30,8 @@ def _colours(items: Items) -> list[colour.ColourScore]:
     return [item.colour for item in items if item.colour is not None]
 
 
+MASK_COLUMNS = ("IoU pooled", "IoU mean", "occluded: pooled", "occluded: mean", "hidden part: pooled", "hidden part: mean")
+COLOUR_COLUMNS = ("PSNR hidden, pooled", "PSNR hidden, mean", "SSIM hidden", "sharpness")
 COLUMNS: dict[str, Callable[[Items], float]] = {
     "IoU pooled": lambda items: amodal.pooled_iou(_masks(items)),
     "IoU mean": lambda items: amodal.mean_iou(_masks(items)),
@@ -38,6 +40,7 @@ COLUMNS: dict[str, Callable[[Items], float]] = {
     "hidden part: pooled": lambda items: amodal.pooled_hidden_iou(_masks(items)),
     "hidden part: mean": lambda items: amodal.mean_hidden_iou(_masks(items)),
     "PSNR hidden, pooled": lambda items: colour.pooled_psnr(_colours(items)),
+    "PSNR hidden, mean": lambda items: colour.mean_psnr(_colours(items)),
     "SSIM hidden": lambda items: colour.mean_ssim(_colours(items)),
     "sharpness": lambda items: colour.median_sharpness(_colours(items)),
 }
@@ -62,9 +65,8 @@ def summarise(run: MethodRun) -> Summary:
     return Summary(run.method, len(items), len(_occluded(items)), sum(bool(i.failure) for i in items), run.seconds, figures)
 
 
-def table(summaries: Sequence[Summary], before: dict[str, dict[str, float]] | None = None) -> str:
+def table(summaries: Sequence[Summary], columns: Sequence[str], before: dict[str, dict[str, float]] | None = None) -> str:
     """Markdown: a row per method; with ``before`` (``read_figures``) the change since then in square brackets."""
-    columns = [name for name in COLUMNS if any(not math.isnan(s.figures[name].value) for s in summaries)]
     lines = ["| method | objects (occluded) | failed | " + " | ".join(columns) + " | s |", "|---" * (len(columns) + 4) + "|"]
     for s in summaries:
         cells = [_cell(s.figures[name], (before or {}).get(s.method, {}).get(name)) for name in columns]

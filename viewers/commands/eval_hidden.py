@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,19 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from paco_core.errors import BadInput
+from paco_core.evaluation import fill_methods
 from paco_core.evaluation.cocoa import read_cocoa
-from paco_core.evaluation.deocclusion import Method, by_completer, by_masks, convexity_order_of, evaluate, true_order_of
-from paco_core.evaluation.deocclusion_table import bins_table, figures_json, instance_rows, read_figures, summarise, table
+from paco_core.evaluation.deocclusion import Method, by_completer, by_fill, by_masks, convexity_order_of, evaluate, true_order_of
+from paco_core.evaluation.deocclusion_table import (
+    COLOUR_COLUMNS,
+    MASK_COLUMNS,
+    bins_table,
+    figures_json,
+    instance_rows,
+    read_figures,
+    summarise,
+    table,
+)
 from paco_core.evaluation.mask_methods import METHODS
 from paco_core.evaluation.order_methods import evaluate_order, order_methods, order_table
 from paco_core.evaluation.scenes import AmodalScene
@@ -81,10 +92,20 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress) ->
         completer.name: by_completer(completer, true_order_of, seed=config.seed),
         f"{completer.name}, order by convexity": by_completer(completer, convexity_order_of, seed=config.seed),
     }
-    runs = evaluate(find(options), methods, total=options.total, progress=progress)
+    fills: dict[str, Method] = {}
+    if options.scenes == ROOMS:  # COCOA does not say what hidden parts look like
+        fills = {f"{name}, true masks": by_fill(method) for name, method in fill_methods.METHODS.items()}
+    runs = evaluate(find(options), {**methods, **fills}, total=options.total, progress=progress)
     summaries = [summarise(run) for run in runs]
-    by_share = f"{completer.name}, by how much is hidden:\n\n{bins_table(runs[-2])}"
-    text = f"{table(summaries, before)}\n\nTrue order where none is named; 95 % intervals over scenes. {by_share}"
+    parts = [
+        table([s for s in summaries if s.method not in fills], MASK_COLUMNS, before),
+        "True order where none is named; 95 % intervals over scenes.",
+        f"{completer.name}, by how much is hidden:\n\n{bins_table(next(r for r in runs if r.method == completer.name))}",
+    ]
+    coloured = [s for s in summaries if not math.isnan(s.figures[COLOUR_COLUMNS[0]].value)]
+    if coloured:
+        parts.insert(1, table(coloured, COLOUR_COLUMNS, before))
+    text = "\n\n".join(parts)
     write_atomic(options.out / "table.md", f"{text}\n".encode())
     write_atomic(options.out / "figures.json", figures_json(summaries).encode())
     rows = instance_rows(runs)
