@@ -53,6 +53,7 @@ class Options:
         | Annotated[Photos, subcommand("photos")]
         | Annotated[eval_hidden.Deocclusion, subcommand("deocclusion")]
         | Annotated[eval_hidden.Order, subcommand("order")]
+        | Annotated[eval_hidden.Depth, subcommand("depth")]
     )
     preset: str | None = None
     """Name of a preset, or a YAML file with settings of the stages."""
@@ -72,6 +73,8 @@ def run(options: Options, progress: Progress) -> Outcome:
             return eval_hidden.run_deocclusion(options.what, settings, progress)
         case eval_hidden.Order():
             return eval_hidden.run_order(options.what, settings, progress)
+        case eval_hidden.Depth():
+            return eval_hidden.run_depth(options.what, settings, progress)
 
 
 def _rooms(options: Rooms, settings: Config, progress: Progress) -> Outcome:

@@ -1,4 +1,4 @@
-"""``paco eval deocclusion`` and ``paco eval order``: completion and order where the hidden parts are known."""
+"""``paco eval deocclusion``, ``order`` and ``depth``: the 2D half where the truth is known."""
 
 import csv
 import io
@@ -23,6 +23,7 @@ from paco_core.evaluation.deocclusion_table import (
     summarise,
     table,
 )
+from paco_core.evaluation.depth import by_estimator, constant, depth_table, empty_floor, evaluate_depth
 from paco_core.evaluation.mask_methods import METHODS
 from paco_core.evaluation.order_methods import evaluate_order, order_methods, order_table
 from paco_core.evaluation.scenes import AmodalScene
@@ -70,6 +71,14 @@ class Order(Source):
     """Who hides whom, against the true order."""
 
 
+@dataclass(frozen=True)
+class Depth:
+    """Estimated depth against that of procedural rooms."""
+
+    count: int = 20
+    """How many rooms; seeds 0, 1, 2 …"""
+
+
 def find(source: Source) -> Iterator[AmodalScene]:
     """The scenes, as they are needed. Raises ``BadInput``."""
     if source.scenes == ROOMS:
@@ -115,6 +124,14 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress) ->
     writer.writerows(rows)
     write_atomic(options.out / "objects.csv", lines.getvalue().encode())
     return Outcome(f"{text}\n\n  objects {options.out / 'objects.csv'}\n  figures {options.out / 'figures.json'}")
+
+
+def run_depth(options: Depth, config: Config, progress: Progress) -> Outcome:
+    """Measure and show the table."""
+    estimator = BACKENDS.create("depth", config.deocclusion.depth)
+    methods = {"constant": constant, "empty level floor": empty_floor, estimator.name: by_estimator(estimator)}
+    scenes = find(Source(count=options.count))
+    return Outcome(depth_table(evaluate_depth(scenes, methods, total=options.count, progress=progress)))
 
 
 def run_order(options: Order, config: Config, progress: Progress) -> Outcome:
