@@ -92,6 +92,8 @@ def _optional() -> tuple[Finding, ...]:
     return (
         _extra("HEIC photos (pillow-heif)", "pillow-heif", "heic"),
         _extra("EXR depth (OpenEXR)", "OpenEXR", "exr"),
+        _extra("MP4 films (PyAV)", "av", "video"),
+        _extra("folders of 3D models (trimesh)", "trimesh", "models"),
         Finding("paco view (Open3D)", "; ".join(window) or str(open3d), "optional" if window else "ok"),
         Finding(
             "torch", f"{torch}, {_cuda()}" if torch else "not here: no embedded method needs it", "ok" if torch else "optional"
