@@ -59,8 +59,7 @@ def test_the_height_of_a_thing_is_measured_exactly(pitch, height, tall, ahead):
     assume(pitch + math.degrees(math.atan2(tall - height, ahead)) < 85)  # what is beside or behind the lens has no picture
     thing = standing(pitch, height, tall, (0.3, ahead))
     measured = height_over_camera(thing, CAMERA, pitch)
-    below = math.degrees(math.atan2(height, ahead))
-    assert measured == (pytest.approx(tall / height, rel=0.02) if below > 1.5 else measured)
+    assert measured == pytest.approx(tall / height, rel=0.02)
 
 
 def test_one_who_sits_among_many_does_not_tilt_the_camera():

@@ -1,8 +1,6 @@
 """Many photos, one run folder each: bad ones cost nothing but themselves, and a table says in the end how each went."""
 
-import csv
 import dataclasses
-import io
 import json
 import logging
 import time
@@ -20,7 +18,7 @@ from scene3d.pipeline import Config, Inputs
 from viewers.commands import BAD_INPUT, BUG, WITH_FALLBACKS, Outcome
 from viewers.errors import UnexpectedError
 from viewers.job import reconstruct_into
-from viewers.table import table
+from viewers.table import table, write_csv
 
 log = logging.getLogger(__name__)
 
@@ -110,11 +108,7 @@ def _duration(seconds: float) -> str:
 def _write_summary(results: Sequence[PhotoResult], out: Path) -> None:
     rows = [dataclasses.asdict(result) for result in results]
     write_atomic(out / f"{SUMMARY}.json", json.dumps(rows, indent=1, ensure_ascii=False).encode())
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows({**row, "sentences": "; ".join(row["sentences"])} for row in rows)
-    write_atomic(out / f"{SUMMARY}.csv", text.getvalue().encode())
+    write_csv(out / f"{SUMMARY}.csv", [{**row, "sentences": "; ".join(row["sentences"])} for row in rows])
 
 
 def _text(results: Sequence[PhotoResult], out: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 
 OCCLUDED = 0.05
-"""An object counts as occluded when more than this share of its true mask is hidden (half a finger's width of a hand)."""
+"""An object counts as occluded when more than this share of its true mask is hidden: less is the slip of an outline."""
 
 
 @dataclass(frozen=True)

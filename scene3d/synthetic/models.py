@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 INDEX = "index.jsonl"
 MAX_BYTES = 64_000_000
-"""Of one GLB: scans of a single object have a tenth of it."""
+"""Of one GLB: the largest of 1,319 that were looked at has 1 MB."""
 MAX_FACES = 200_000
 """Ten times what a training render shows at 256 px."""
 MAX_TEXTURE_PX = 8192

@@ -1,12 +1,10 @@
 """``paco eval``: figures of quality on scenes whose truth is known, and on photos whose truth is not."""
 
-import csv
 import dataclasses
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from tyro.conf import Positional, subcommand
@@ -20,6 +18,7 @@ from scene3d.evaluation.photo_sheets import ROWS_PER_SHEET, photo_row, write_she
 from scene3d.pipeline import Config
 from viewers.commands import Outcome, eval_hidden
 from viewers.job import config
+from viewers.table import write_csv
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def _rooms(options: Rooms, settings: Config, progress: Progress) -> Outcome:
         raise BadInput(f"--count {options.count} leaves nothing to evaluate: ask for at least 1.")
     scores = rooms.evaluate_rooms(range(options.count), settings, progress=progress)
     if options.csv is not None:
-        _write_csv(
+        write_csv(
             options.csv,
             [{"scene": s.name, "floor_tilt_deg": s.floor_tilt_deg, **dataclasses.asdict(o)} for s in scores for o in s.objects],
         )
@@ -104,7 +103,7 @@ def _photos(options: Photos, settings: Config, progress: Progress) -> Outcome:
             rows.append(photo_row(result, f"{scene.name}: {len(score.objects)} objects"))
             write_sheet(rows, sheets[-1])
         write_atomic(options.out / "table.md", f"{photos.table(tuple(scores))}\n".encode())
-        _write_csv(options.out / "photos.csv", [dataclasses.asdict(o) for s in scores for o in s.objects])
+        write_csv(options.out / "photos.csv", [dataclasses.asdict(o) for s in scores for o in s.objects])
         progress("photos", k + 1, len(scenes), scene.name)
     outcome = _verdict(photos.table(tuple(scores)), photos.failed_gates(tuple(scores)))
     listed = "\n".join(f"  sheet   {path}" for path in sheets)
@@ -114,12 +113,3 @@ def _photos(options: Photos, settings: Config, progress: Progress) -> Outcome:
 def _verdict(found: str, missed: Sequence[str]) -> Outcome:
     verdict = "All gates are met." if not missed else "\n".join(f"Missed: {sentence}." for sentence in missed)
     return Outcome(f"{found}\n\n{verdict}")
-
-
-def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    text = io.StringIO(newline="")
-    if rows:
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    write_atomic(path, text.getvalue().encode())

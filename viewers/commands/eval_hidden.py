@@ -1,7 +1,5 @@
 """``paco eval deocclusion``, ``order`` and ``depth``: the 2D half where the truth is known."""
 
-import csv
-import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +31,7 @@ from paco_core.registry import BACKENDS
 from scene3d.evaluation.room_scenes import room_scenes
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
+from viewers.table import write_csv
 
 ROOMS = "rooms"
 
@@ -117,12 +116,7 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress) ->
     text = "\n\n".join(parts)
     write_atomic(options.out / "table.md", f"{text}\n".encode())
     write_atomic(options.out / "figures.json", figures_json(summaries).encode())
-    rows = instance_rows(runs)
-    lines = io.StringIO(newline="")
-    writer = csv.DictWriter(lines, fieldnames=list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomic(options.out / "objects.csv", lines.getvalue().encode())
+    write_csv(options.out / "objects.csv", instance_rows(runs))
     return Outcome(f"{text}\n\n  objects {options.out / 'objects.csv'}\n  figures {options.out / 'figures.json'}")
 
 
