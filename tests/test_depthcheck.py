@@ -9,11 +9,12 @@ from PIL import Image
 
 from paco_core.depthcheck import contradicted, looks_inverted
 from paco_core.types import DepthMap, Segmentation
-from scene3d.synthetic.rooms import Room, make_room
+from scene3d.synthetic.rooms import make_room
+from scene3d.synthetic.truth import TrueScene
 
 
 @pytest.fixture(scope="module")
-def room() -> Room:
+def room() -> TrueScene:
     return make_room(11, hw=(120, 160), n_objects=4)
 
 
@@ -21,12 +22,12 @@ def inverted(depth: DepthMap) -> DepthMap:
     return DepthMap(np.where(depth.valid, 1 / np.maximum(depth.z, 1e-6), 0).astype(np.float32), depth.valid, depth.kind, "t")
 
 
-def test_true_depth_of_a_room_is_not_doubted_and_its_disparity_is(room: Room):
+def test_true_depth_of_a_room_is_not_doubted_and_its_disparity_is(room: TrueScene):
     assert not looks_inverted(room.depth, room.segmentation)
     assert looks_inverted(inverted(room.depth), room.segmentation)
 
 
-def test_true_order_is_not_doubted_and_the_wrong_one_is(room: Room):
+def test_true_order_is_not_doubted_and_the_wrong_one_is(room: TrueScene):
     one_way = tuple(pair for pair in room.order if pair[::-1] not in room.order)
     assert one_way
     assert contradicted(room.depth, room.segmentation, one_way) == ()

@@ -21,7 +21,8 @@ from scene3d.backends.relief import ReliefLifter
 from scene3d.glbcheck import check_glb
 from scene3d.pipeline import Inputs, Reconstruction, reconstruct
 from scene3d.scene import load_scene
-from scene3d.synthetic.rooms import Room, make_room
+from scene3d.synthetic.rooms import make_room
+from scene3d.synthetic.truth import TrueScene
 from scene3d.types import LiftedMesh, LiftInput
 
 
@@ -30,16 +31,16 @@ class Mishap(Exception):
 
 
 @pytest.fixture(scope="module")
-def room() -> Room:
+def room() -> TrueScene:
     return make_room(4, hw=(96, 128), n_objects=3)
 
 
-def inputs_of(room: Room) -> Inputs:
+def inputs_of(room: TrueScene) -> Inputs:
     return Inputs(room.photo, room.segmentation, room.camera, room.depth)
 
 
 @pytest.fixture(scope="module")
-def finished(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
+def finished(room: TrueScene, tmp_path_factory: pytest.TempPathFactory) -> Reconstruction:
     result = reconstruct(inputs_of(room), tmp_path_factory.mktemp("runs") / "room")
     assert result.fallbacks == ()
     return result
@@ -66,7 +67,7 @@ def about(object_id: int) -> Callable[..., bool]:
     return is_meant
 
 
-def again(finished: Reconstruction, tmp_path: Path, *forgotten: str) -> Callable[[Room], Reconstruction]:
+def again(finished: Reconstruction, tmp_path: Path, *forgotten: str) -> Callable[[TrueScene], Reconstruction]:
     """The finished run once more, without the results of some stages."""
     folder = tmp_path / "run"
     shutil.copytree(finished.folder, folder)
@@ -141,7 +142,7 @@ def check(result: Reconstruction, expected: str, count: int) -> None:
 
 @pytest.mark.parametrize(("target", "stage", "expected"), AT_A_FALLBACK, ids=[t for t, _, _ in AT_A_FALLBACK])
 def test_an_object_that_fails_falls_back(
-    target: str, stage: str, expected: str, finished, room: Room, tmp_path, monkeypatch, no_report
+    target: str, stage: str, expected: str, finished, room: TrueScene, tmp_path, monkeypatch, no_report
 ):
     victim = room.segmentation.ids[0]
     run = again(finished, tmp_path, *EVERYTHING_FROM[stage])
@@ -151,7 +152,7 @@ def test_an_object_that_fails_falls_back(
 
 @pytest.mark.parametrize(("target", "stage", "expected"), LEFT_OUT, ids=[t for t, _, _ in LEFT_OUT])
 def test_an_object_for_which_everything_fails_is_left_out_and_nothing_else(
-    target: str, stage: str, expected: str, finished, room: Room, tmp_path, monkeypatch, no_report
+    target: str, stage: str, expected: str, finished, room: TrueScene, tmp_path, monkeypatch, no_report
 ):
     victim = room.segmentation.ids[0]
     run = again(finished, tmp_path, *EVERYTHING_FROM[stage])
@@ -183,7 +184,7 @@ WHOLE_PHOTO = [
 
 @pytest.mark.parametrize(("target", "expected"), WHOLE_PHOTO, ids=[t for t, _ in WHOLE_PHOTO])
 def test_a_stage_that_fails_gives_something_plainer(
-    target: str, expected: str, finished, room: Room, tmp_path, monkeypatch, no_report
+    target: str, expected: str, finished, room: TrueScene, tmp_path, monkeypatch, no_report
 ):
     owner, _, name = target.rpartition(".")
     stage = {"fill_background": "background", "build_environment": "environment"}.get(name)
@@ -193,7 +194,7 @@ def test_a_stage_that_fails_gives_something_plainer(
     check(reconstruct(replace(inputs_of(room), depth=depth), tmp_path / "run"), expected, 3)
 
 
-def test_a_mesh_that_cannot_be_exported_is_missing_in_the_glb_alone(finished, room: Room, tmp_path, monkeypatch, no_report):
+def test_a_mesh_that_cannot_be_exported_is_missing_in_the_glb_alone(finished, room: TrueScene, tmp_path, monkeypatch, no_report):
     victim = room.segmentation.ids[0]
     break_for(monkeypatch, "scene3d.export.write_object_glb", victim)
     result = again(finished, tmp_path)(room)
@@ -202,12 +203,12 @@ def test_a_mesh_that_cannot_be_exported_is_missing_in_the_glb_alone(finished, ro
     assert not (home / "mesh.glb").exists(), "the one of the earlier run is gone"
 
 
-def test_pictures_of_one_object_that_fail_cost_nothing_else(finished, room: Room, tmp_path, monkeypatch, no_report):
+def test_pictures_of_one_object_that_fail_cost_nothing_else(finished, room: TrueScene, tmp_path, monkeypatch, no_report):
     monkeypatch.setattr("scene3d.report._mask_picture", raising(scene3d.report._mask_picture, FirstCall()))
     check(again(finished, tmp_path)(room), "1 table: its pictures could not be written: Mishap", 3)
 
 
-def test_a_scene_glb_that_fails_costs_neither_scene_nor_objects(finished, room: Room, tmp_path, monkeypatch, no_report):
+def test_a_scene_glb_that_fails_costs_neither_scene_nor_objects(finished, room: TrueScene, tmp_path, monkeypatch, no_report):
     monkeypatch.setattr("scene3d.export.write_scene_glb", raising(scene3d.export.write_scene_glb))
     result = again(finished, tmp_path)(room)
     assert result.fallbacks == ("scene.glb could not be written: Mishap: of all things",)
@@ -215,27 +216,27 @@ def test_a_scene_glb_that_fails_costs_neither_scene_nor_objects(finished, room: 
     assert len(load_scene(result.folder).objects) == 3
 
 
-def test_a_report_that_fails_costs_nothing_else(finished, room: Room, tmp_path, monkeypatch):
+def test_a_report_that_fails_costs_nothing_else(finished, room: TrueScene, tmp_path, monkeypatch):
     monkeypatch.setattr("scene3d.export.write_report", raising(scene3d.export.write_report))
     result = again(finished, tmp_path)(room)
     check(result, "the report could not be written: Mishap", 3)
     assert not (result.folder / "report.html").exists(), "the one of the earlier run is gone"
 
 
-def test_an_object_that_cannot_be_drawn_costs_the_report_its_picture(finished, room: Room, tmp_path, monkeypatch):
+def test_an_object_that_cannot_be_drawn_costs_the_report_its_picture(finished, room: TrueScene, tmp_path, monkeypatch):
     monkeypatch.setattr("scene3d.report.draw_object", raising(scene3d.report.draw_object, FirstCall()))
     result = again(finished, tmp_path)(room)
     page = (result.folder / "report.html").read_text(encoding="utf-8")
     assert "be shown here: Mishap: of all things" in page and "vase" in page
 
 
-def test_what_failed_is_in_the_report(finished, room: Room, tmp_path, monkeypatch):
+def test_what_failed_is_in_the_report(finished, room: TrueScene, tmp_path, monkeypatch):
     monkeypatch.setattr("scene3d.assemble.build_environment", raising(scene3d.assemble.build_environment))
     result = again(finished, tmp_path, "environment.npz")(room)
     assert "the scene has neither floor nor backdrop" in (result.folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_users_mistakes_stay_mistakes(finished, room: Room, tmp_path, monkeypatch):
+def test_the_users_mistakes_stay_mistakes(finished, room: TrueScene, tmp_path, monkeypatch):
     def full(*_: Any, **__: Any) -> None:
         raise BadInput("mesh.glb can't be written (No space left on device)")
 
@@ -244,7 +245,7 @@ def test_the_users_mistakes_stay_mistakes(finished, room: Room, tmp_path, monkey
         again(finished, tmp_path)(room)
 
 
-def test_a_backend_that_returns_nonsense_is_replaced(finished, room: Room, tmp_path, monkeypatch, no_report):
+def test_a_backend_that_returns_nonsense_is_replaced(finished, room: TrueScene, tmp_path, monkeypatch, no_report):
     original = ReliefLifter.lift
 
     def nonsense(self: ReliefLifter, obj: LiftInput, *, seed: int = 0) -> LiftedMesh:
@@ -284,7 +285,7 @@ RARE = ("depth everywhere", "hardly any depth", "widest lens")
 @pytest.mark.parametrize(
     "known", ["no depth on objects", "no depth at all", *(pytest.param(k, marks=pytest.mark.slow) for k in RARE)]
 )
-def test_odd_objects_are_all_in_the_scene(known: str, room: Room, tmp_path: Path):
+def test_odd_objects_are_all_in_the_scene(known: str, room: TrueScene, tmp_path: Path):
     masks = odd_masks(room.photo.hw)
     stack = np.stack(list(masks.values()))
     valid = {

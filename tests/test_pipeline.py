@@ -20,20 +20,21 @@ from scene3d.glbcheck import check_glb
 from scene3d.lift import LiftConfig
 from scene3d.pipeline import Config, Inputs, build, reconstruct
 from scene3d.scene import load_scene
-from scene3d.synthetic.rooms import Room, make_room
+from scene3d.synthetic.rooms import make_room
+from scene3d.synthetic.truth import TrueScene
 
 
 @pytest.fixture(scope="module")
-def room() -> Room:
+def room() -> TrueScene:
     return make_room(4, hw=(192, 256), n_objects=3)
 
 
-def inputs_of(room: Room, **changes) -> Inputs:
+def inputs_of(room: TrueScene, **changes) -> Inputs:
     return replace(Inputs(room.photo, room.segmentation, room.camera, room.depth), **changes)
 
 
 @pytest.fixture(scope="module")
-def finished(room: Room, tmp_path_factory: pytest.TempPathFactory):
+def finished(room: TrueScene, tmp_path_factory: pytest.TempPathFactory):
     return reconstruct(inputs_of(room), tmp_path_factory.mktemp("runs") / "room")
 
 

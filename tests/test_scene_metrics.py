@@ -7,7 +7,8 @@ import pytest
 
 from scene3d.evaluation.oracle import true_scene
 from scene3d.evaluation.scene_metrics import HEADER, SceneScore, score_scene, table_row
-from scene3d.synthetic.rooms import Room, make_room
+from scene3d.synthetic.rooms import make_room
+from scene3d.synthetic.truth import TrueScene
 from scene3d.types import PlacedObject, Scene
 
 SEED = 3
@@ -15,12 +16,12 @@ SEED = 3
 
 
 @pytest.fixture(scope="module")
-def room() -> Room:
+def room() -> TrueScene:
     return make_room(SEED, hw=(192, 256))
 
 
 @pytest.fixture(scope="module")
-def perfect(room: Room) -> Scene:
+def perfect(room: TrueScene) -> Scene:
     return true_scene(room)
 
 
@@ -45,7 +46,7 @@ def on_floor(scene: Scene) -> PlacedObject:
     return next(obj for obj in scene.objects if obj.support == "floor" and obj.name != "table")
 
 
-def test_the_truth_has_no_error(room: Room, perfect: Scene):
+def test_the_truth_has_no_error(room: TrueScene, perfect: Scene):
     score = score_scene(perfect, room)
     assert score.floor_tilt_deg == pytest.approx(0, abs=1e-6) and score.camera_height_error == 0
     for obj in score.objects:
@@ -55,7 +56,7 @@ def test_the_truth_has_no_error(room: Room, perfect: Scene):
         assert obj.sticker_ratio > 0.3
 
 
-def test_an_object_made_ten_percent_taller_is_ten_percent_too_tall(room: Room, perfect: Scene):
+def test_an_object_made_ten_percent_taller_is_ten_percent_too_tall(room: TrueScene, perfect: Scene):
     obj = on_floor(perfect)
     score = of(score_scene(with_object(perfect, scaled(obj, 1, 1.1, 1)), room), obj.id)
     assert score.height_error == pytest.approx(0.1)
@@ -64,14 +65,14 @@ def test_an_object_made_ten_percent_taller_is_ten_percent_too_tall(room: Room, p
     assert score.iou < 0.99
 
 
-def test_the_width_is_measured_across_the_sight_line_whatever_the_object_s_yaw(room: Room, perfect: Scene):
+def test_the_width_is_measured_across_the_sight_line_whatever_the_object_s_yaw(room: TrueScene, perfect: Scene):
     obj = on_floor(perfect)
     score = of(score_scene(with_object(perfect, scaled(obj, 0.8, 1, 0.8)), room), obj.id)
     assert score.width_error == pytest.approx(0.2)
     assert score.height_error < 1e-9
 
 
-def test_an_object_that_floats_three_centimetres_has_a_gap_of_three(room: Room, perfect: Scene):
+def test_an_object_that_floats_three_centimetres_has_a_gap_of_three(room: TrueScene, perfect: Scene):
     for obj in perfect.objects:
         if any(other.support_id == obj.id for other in perfect.objects):
             continue
@@ -80,14 +81,14 @@ def test_an_object_that_floats_three_centimetres_has_a_gap_of_three(room: Room, 
         assert after - before == pytest.approx(3, abs=1e-6)
 
 
-def test_a_table_that_sinks_leaves_what_it_carries_in_the_air(room: Room, perfect: Scene):
+def test_a_table_that_sinks_leaves_what_it_carries_in_the_air(room: TrueScene, perfect: Scene):
     carried = next(obj for obj in perfect.objects if obj.support_id is not None)
     table = next(obj for obj in perfect.objects if obj.id == carried.support_id)
     score = score_scene(with_object(perfect, lifted(table, -0.05)), room)
     assert of(score, carried.id).foot_gap_cm == pytest.approx(5, abs=0.3)
 
 
-def test_a_cardboard_cut_out_is_called_a_sticker(room: Room, perfect: Scene):
+def test_a_cardboard_cut_out_is_called_a_sticker(room: TrueScene, perfect: Scene):
     obj = on_floor(perfect)
     eye = room.world_from_camera[[0, 2], 3]
     away = obj.world_from_object.translation[[0, 2]] - eye
@@ -97,7 +98,7 @@ def test_a_cardboard_cut_out_is_called_a_sticker(room: Room, perfect: Scene):
     assert of(score_scene(with_object(perfect, flat), room), obj.id).sticker_ratio < 0.05
 
 
-def test_a_floor_that_leans_four_degrees_is_four_degrees_wrong(room: Room, perfect: Scene):
+def test_a_floor_that_leans_four_degrees_is_four_degrees_wrong(room: TrueScene, perfect: Scene):
     angle = np.deg2rad(4)
     lean = np.eye(4)
     lean[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
@@ -105,7 +106,7 @@ def test_a_floor_that_leans_four_degrees_is_four_degrees_wrong(room: Room, perfe
     assert score.floor_tilt_deg == pytest.approx(4)
 
 
-def test_a_missing_object_stays_in_the_table_as_failed(room: Room, perfect: Scene):
+def test_a_missing_object_stays_in_the_table_as_failed(room: TrueScene, perfect: Scene):
     gone = on_floor(perfect)
     score = score_scene(replace(perfect, objects=tuple(o for o in perfect.objects if o.id != gone.id)), room)
     missing = of(score, gone.id)

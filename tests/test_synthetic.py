@@ -13,26 +13,27 @@ from scipy.optimize import linprog
 
 from paco_core.errors import BadInput
 from scene3d.synthetic.patterns import PAIRS, random_pattern
-from scene3d.synthetic.rooms import Room, RoomObject, make_room
+from scene3d.synthetic.rooms import make_room
 from scene3d.synthetic.shapes import FOR_FLOOR, FOR_TABLE
+from scene3d.synthetic.truth import TrueObject, TrueScene
 
 HW = (192, 256)
 SEEDS = (0, 1, 2, 3, 5)
 
 
 @pytest.fixture(scope="module")
-def rooms() -> list[Room]:
+def rooms() -> list[TrueScene]:
     return [make_room(seed, hw=HW) for seed in SEEDS]
 
 
-def pixel_directions(room: Room) -> np.ndarray:
+def pixel_directions(room: TrueScene) -> np.ndarray:
     """(h, w, 3) in camera axes, z = 1."""
     v, u = np.mgrid[: room.camera.height, : room.camera.width] + 0.5
     x, y = (u - room.camera.cx) / room.camera.fx, (v - room.camera.cy) / room.camera.fy
     return np.stack([x, y, np.ones_like(x)], axis=-1)
 
 
-def world_points(room: Room) -> np.ndarray:
+def world_points(room: TrueScene) -> np.ndarray:
     points = pixel_directions(room) * room.depth.z[..., None].astype(float)
     return points @ room.world_from_camera[:3, :3].T + room.world_from_camera[:3, 3]
 
@@ -43,7 +44,7 @@ def separable(a: np.ndarray, b: np.ndarray) -> bool:
     return linprog(np.zeros(3), A_ub=rows, b_ub=-np.ones(len(rows)), bounds=[(None, None)] * 3).status == 0
 
 
-def apart(a: RoomObject, b: RoomObject) -> bool:
+def apart(a: TrueObject, b: TrueObject) -> bool:
     """Separated by a horizontal plane (touching allowed) or by a vertical one."""
     (a_low, a_high), (b_low, b_high) = ((v.min(), v.max()) for v in (a.vertices[:, 1], b.vertices[:, 1]))
     if a_high <= b_low + 1e-9 or b_high <= a_low + 1e-9:
@@ -51,7 +52,7 @@ def apart(a: RoomObject, b: RoomObject) -> bool:
     return separable(a.vertices[:, [0, 2]], b.vertices[:, [0, 2]])
 
 
-def test_a_back_projected_photo_has_its_floor_at_zero_and_nothing_below(rooms: list[Room]):
+def test_a_back_projected_photo_has_its_floor_at_zero_and_nothing_below(rooms: list[TrueScene]):
     for room in rooms:
         height = world_points(room)[..., 1]
         assert height.min() > -1e-5
@@ -60,7 +61,7 @@ def test_a_back_projected_photo_has_its_floor_at_zero_and_nothing_below(rooms: l
         assert room.depth.valid.all() and room.depth.kind == "metric"
 
 
-def test_boxes_have_the_depth_that_the_slab_method_computes(rooms: list[Room]):
+def test_boxes_have_the_depth_that_the_slab_method_computes(rooms: list[TrueScene]):
     checked = 0
     for room in rooms:
         directions = pixel_directions(room) @ room.world_from_camera[:3, :3].T
@@ -82,7 +83,7 @@ def test_boxes_have_the_depth_that_the_slab_method_computes(rooms: list[Room]):
     assert checked >= 2
 
 
-def test_every_visible_point_lies_on_its_own_object(rooms: list[Room]):
+def test_every_visible_point_lies_on_its_own_object(rooms: list[TrueScene]):
     for room in rooms:
         points = world_points(room)
         for obj, mask in zip(room.objects, room.segmentation.masks, strict=True):
@@ -90,7 +91,7 @@ def test_every_visible_point_lies_on_its_own_object(rooms: list[Room]):
             assert ((points[mask] >= low) & (points[mask] <= high)).all()
 
 
-def test_objects_rest_on_their_supports(rooms: list[Room]):
+def test_objects_rest_on_their_supports(rooms: list[TrueScene]):
     kinds = set()
     for room in rooms:
         for obj in room.objects:
@@ -113,7 +114,7 @@ def test_objects_do_not_interpenetrate(seed: int):
         assert apart(a, b), f"{a.name} and {b.name} of room {seed}"
 
 
-def test_amodal_masks_contain_the_visible_ones_and_hidden_parts_have_an_occluder(rooms: list[Room]):
+def test_amodal_masks_contain_the_visible_ones_and_hidden_parts_have_an_occluder(rooms: list[TrueScene]):
     hidden_pixels = 0
     for room in rooms:
         masks, ids = room.segmentation.masks, room.segmentation.ids
@@ -128,7 +129,7 @@ def test_amodal_masks_contain_the_visible_ones_and_hidden_parts_have_an_occluder
     assert hidden_pixels > 500
 
 
-def test_an_order_pair_overlaps_and_the_one_behind_is_not_seen_there(rooms: list[Room]):
+def test_an_order_pair_overlaps_and_the_one_behind_is_not_seen_there(rooms: list[TrueScene]):
     for room in rooms:
         ids = room.segmentation.ids
         for front, behind in room.order:
@@ -138,7 +139,7 @@ def test_an_order_pair_overlaps_and_the_one_behind_is_not_seen_there(rooms: list
                 assert not (both & room.segmentation.mask(behind)).any()
 
 
-def test_the_picture_of_an_object_alone_agrees_with_the_photo_where_it_is_seen(rooms: list[Room]):
+def test_the_picture_of_an_object_alone_agrees_with_the_photo_where_it_is_seen(rooms: list[TrueScene]):
     for room in rooms:
         np.testing.assert_array_equal(room.alone[..., 3] > 0, room.amodal)
         for alone, mask in zip(room.alone, room.segmentation.masks, strict=True):
@@ -147,7 +148,7 @@ def test_the_picture_of_an_object_alone_agrees_with_the_photo_where_it_is_seen(r
             assert inside.sum() < 20 or np.median(difference) <= 3
 
 
-def test_the_empty_room_agrees_with_the_photo_where_no_object_is(rooms: list[Room]):
+def test_the_empty_room_agrees_with_the_photo_where_no_object_is(rooms: list[TrueScene]):
     for room in rooms:
         away = binary_erosion(~room.segmentation.masks.any(axis=0), iterations=2)
         assert np.median(np.abs(room.empty[away].astype(int) - room.photo.rgb[away])) <= 2

@@ -6,11 +6,11 @@ comes after them is looked at.
 
 import numpy as np
 
-from scene3d.synthetic.rooms import Room, RoomObject
+from scene3d.synthetic.truth import TrueObject, TrueScene
 from scene3d.types import PlacedObject, Scene, TexturedMesh
 
 
-def true_scene(room: Room) -> Scene:
+def true_scene(room: TrueScene) -> Scene:
     """A room as a scene; every object in its mean visible colour, on a grey floor."""
     x, z = 6.0, 8.0  # metres of floor to either side and ahead: more than any photo of a room shows near objects
     floor = TexturedMesh(
@@ -35,7 +35,7 @@ def true_scene(room: Room) -> Scene:
     )
 
 
-def _placed(room: Room, truth: RoomObject) -> PlacedObject:
+def _placed(room: TrueScene, truth: TrueObject) -> PlacedObject:
     mask = room.segmentation.mask(truth.id)
     colour = room.photo.rgb[mask].mean(axis=0).astype(np.uint8)
     object_from_world = np.linalg.inv(truth.world_from_object.matrix)

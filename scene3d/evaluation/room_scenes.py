@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from paco_core.evaluation.order import order_of_edges
 from paco_core.evaluation.scenes import AmodalScene
-from scene3d.synthetic.rooms import Room, make_room
+from scene3d.synthetic.rooms import make_room
+from scene3d.synthetic.truth import TrueScene
 
 
 def room_scenes(seeds: Iterable[int]) -> Iterator[AmodalScene]:
@@ -12,9 +13,7 @@ def room_scenes(seeds: Iterable[int]) -> Iterator[AmodalScene]:
     return (amodal_scene(make_room(seed)) for seed in seeds)
 
 
-def amodal_scene(room: Room) -> AmodalScene:
+def amodal_scene(room: TrueScene) -> AmodalScene:
     """The 2D truth of a room. Of two objects that hide parts of each other, the one that hides more counts as in front."""
-    ids, amodal, masks = room.segmentation.ids, room.amodal, room.segmentation.masks
-    hides = {(a, b): int((masks[ids.index(a)] & amodal[ids.index(b)]).sum()) for a, b in room.order}
-    front = [(a, b) for (a, b), pixels in hides.items() if pixels > hides.get((b, a), 0)]
-    return AmodalScene(room.photo, room.segmentation, amodal, order_of_edges(ids, front), room.alone, room.depth, room.camera)
+    front = order_of_edges(room.segmentation.ids, room.hides)
+    return AmodalScene(room.photo, room.segmentation, room.amodal, front, room.alone, room.depth, room.camera)

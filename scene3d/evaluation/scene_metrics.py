@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from scene3d.rays import RayMesh
 from scene3d.render import FLAT_SHADING, render_scene
-from scene3d.synthetic.rooms import Room, RoomObject
+from scene3d.synthetic.truth import TrueObject, TrueScene
 from scene3d.types import PlacedObject, Scene
 
 FOOT_QUANTILE = 0.02
@@ -61,7 +61,7 @@ class SceneScore:
     objects: tuple[ObjectScore, ...]
 
 
-def score_scene(scene: Scene, room: Room) -> SceneScore:
+def score_scene(scene: Scene, room: TrueScene) -> SceneScore:
     """Compare a scene that was reconstructed from ``room.photo`` and its masks with the room."""
     up = scene.world_from_camera[:3, :3].T @ np.array([0.0, 1.0, 0.0])
     true_up = room.world_from_camera[:3, :3].T @ np.array([0.0, 1.0, 0.0])
@@ -77,12 +77,12 @@ def score_scene(scene: Scene, room: Room) -> SceneScore:
     return SceneScore(room.photo.name, float(tilt), float(height_error), tuple(scores))
 
 
-def _missing(truth: RoomObject) -> ObjectScore:
+def _missing(truth: TrueObject) -> ObjectScore:
     return ObjectScore(truth.id, truth.name, FAILED, FAILED, FAILED, FAILED, 0.0, 0.0, False)
 
 
 def _score_object(
-    scene: Scene, room: Room, obj: PlacedObject, truth: RoomObject, placed: dict[int, PlacedObject], iou: float
+    scene: Scene, room: TrueScene, obj: PlacedObject, truth: TrueObject, placed: dict[int, PlacedObject], iou: float
 ) -> ObjectScore:
     true_in_camera = _moved(np.linalg.inv(room.world_from_camera), truth.vertices)
     in_camera = _moved(np.linalg.inv(scene.world_from_camera), _world_vertices(obj))
@@ -114,7 +114,7 @@ def _viewer_axes(points_camera: np.ndarray, world_from_camera: np.ndarray) -> Fl
     return np.stack([across, up, np.cross(across, up)])
 
 
-def _foot_gap_cm(obj: PlacedObject, truth: RoomObject, placed: dict[int, PlacedObject]) -> float:
+def _foot_gap_cm(obj: PlacedObject, truth: TrueObject, placed: dict[int, PlacedObject]) -> float:
     points = _world_vertices(obj)
     foot = float(np.quantile(points[:, 1], FOOT_QUANTILE))
     if truth.support_id is None:

@@ -1,14 +1,10 @@
 """Floor and walls of a procedural room."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from paco_core.types import Camera
-from scene3d.rays import RayMesh
-from scene3d.synthetic.layout import Item
-from scene3d.synthetic.lighting import Layer
-from scene3d.synthetic.patterns import FLOORS, WALLS, Pattern, random_pattern
+from scene3d.synthetic.items import Item, Solid
+from scene3d.synthetic.looks import PiecewiseLook
+from scene3d.synthetic.patterns import FLOORS, WALLS, random_pattern
 
 WALL_HEIGHT_M = 6.0
 """Higher than any camera of ``random_camera`` looks, so that the photo shows no sky."""
@@ -17,23 +13,7 @@ BEHIND_M = 3.0
 """Floor and side walls go on so far behind the camera."""
 
 
-@dataclass(frozen=True)
-class Shell:
-    """Floor, back wall, left and right wall; one quad each, facing inwards, in world coordinates."""
-
-    vertices: np.ndarray
-    faces: np.ndarray
-    patterns: tuple[Pattern, ...]
-
-    def seen_by(self, camera: Camera, world_from_camera: np.ndarray) -> Layer:
-        """The empty room through the camera."""
-        hits = RayMesh(self.vertices, self.faces).render(
-            camera.K, np.linalg.inv(world_from_camera), (camera.height, camera.width)
-        )
-        return Layer(hits, self.vertices, self.faces, np.arange(8) // 2, self.patterns, np.eye(4))
-
-
-def make_shell(rng: np.random.Generator, items: list[Item], distance: float) -> Shell:
+def make_shell(rng: np.random.Generator, items: list[Item], distance: float) -> Solid:
     """Walls just outside all objects: the back wall near, the side walls near on one side at most."""
     corners = np.concatenate([item.footprint() for item in items] + [np.array([[0.0, 0.0], [0.0, -1.3 * distance]])])
     (x0, z0), (x1, _) = corners.min(axis=0), corners.max(axis=0)
@@ -50,8 +30,8 @@ def make_shell(rng: np.random.Generator, items: list[Item], distance: float) -> 
     kind, dark, light = FLOORS[rng.integers(len(FLOORS))]
     period = {"planks": 0.14, "tiles": 0.4}.get(kind, 0.1)
     paint = random_pattern(rng, "plain", WALLS[rng.integers(len(WALLS))], 0.8)
-    return Shell(
+    return Solid(
         vertices=np.array(floor + wall + left_wall + right_wall, float),
         faces=np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(8, 3),
-        patterns=(random_pattern(rng, kind, (dark, light), period), paint, paint, paint),
+        look=PiecewiseLook(np.arange(8) // 2, (random_pattern(rng, kind, (dark, light), period), paint, paint, paint)),
     )
