@@ -48,6 +48,11 @@ def write_scene_glb(scene: Scene, path: Path, config: GlbConfig = DEFAULT) -> No
 
     Raises ``BadInput`` when the path can't be written and ``PacoError`` when the result breaks a rule of glTF.
     """
+    _write(path, scene_glb(scene, config))
+
+
+def scene_glb(scene: Scene, config: GlbConfig = DEFAULT) -> bytes:
+    """The whole scene as a file's content. Raises ``PacoError`` when it breaks a rule of glTF."""
     builder = _start(config, {"photo_sha256": scene.photo_sha256, "metric": scene.metric})
     top = [_add_camera(builder, scene)]
     surroundings = {"floor": scene.floor, "background": scene.backdrop}
@@ -59,7 +64,7 @@ def write_scene_glb(scene: Scene, path: Path, config: GlbConfig = DEFAULT) -> No
     top += _add_group(builder, "environment", parts)
     top += _add_group(builder, "objects", [_add_object(builder, item, scene, config) for item in scene.objects])
     root = builder.add("nodes", {"name": "scene_root", "children": top, "extras": _scene_extras(scene)})
-    _finish(builder, scene.name, root, path)
+    return _finish(builder, scene.name, root)
 
 
 def write_object_glb(item: PlacedObject, path: Path, config: GlbConfig = DEFAULT) -> None:
@@ -67,7 +72,7 @@ def write_object_glb(item: PlacedObject, path: Path, config: GlbConfig = DEFAULT
     builder = _start(config, {})
     name = f"obj_{object_slug(item.id, item.name)}"
     root = _add_mesh_node(builder, name, item.mesh, config, double_sided=not item.watertight, extras=_object_extras(item))
-    _finish(builder, item.name, root, path)
+    _write(path, _finish(builder, item.name, root))
 
 
 def _start(config: GlbConfig, extras: dict[str, Any]) -> GlbBuilder:
@@ -79,12 +84,16 @@ def _start(config: GlbConfig, extras: dict[str, Any]) -> GlbBuilder:
     return GlbBuilder({"asset": asset, "scene": 0, "scenes": []})
 
 
-def _finish(builder: GlbBuilder, name: str, root: int, path: Path) -> None:
+def _finish(builder: GlbBuilder, name: str, root: int) -> bytes:
     builder.document["scenes"] = [{"name": name or "scene", "nodes": [root]}]
     data = builder.to_bytes()
     problems = check_glb(data)
     if problems:
-        raise PacoError(f"{path} was not written, it would break glTF's rules: {'; '.join(problems[:5])}.")
+        raise PacoError(f"The GLB of {name or 'the scene'} would break glTF's rules: {'; '.join(problems[:5])}.")
+    return data
+
+
+def _write(path: Path, data: bytes) -> None:
     write_atomic(path, data)
     log.info("wrote %s, %.2f MB", path.name, len(data) / 1e6)
 

@@ -42,6 +42,7 @@ COMMANDS = (
     Command("clean", "remove what a run folder needs for going on, or all that runs made"),
     Command("view", "look at the scene of a run folder in a window"),
     Command("turntable", "film the scene of a run folder: MP4, WebP or GIF"),
+    Command("scenes", "render scenes whose truth is known, for training and measuring", resumes=True),
     Command("eval", "measure the methods on scenes whose truth is known"),
     Command("backends", "list the methods that can be chosen, and what each needs"),
     Command("doctor", "say what this machine has, and what is missing for what"),

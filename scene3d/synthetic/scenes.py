@@ -6,6 +6,7 @@ import numpy as np
 
 from paco_core.errors import BadInput
 from paco_core.types import Camera
+from scene3d.rays import pixel_rays
 from scene3d.synthetic.arrange import Place, proposer
 from scene3d.synthetic.layout import Limits, fill
 from scene3d.synthetic.lighting import Lamp, Layer, Light, blockers_of, lit_layers
@@ -45,9 +46,10 @@ class SceneSettings:
 
 
 DEFAULT = SceneSettings()
+PROCEDURAL = Stock()
 
 
-def make_scene(seed: int, settings: SceneSettings = DEFAULT, stock: Stock = Stock()) -> TrueScene:
+def make_scene(seed: int, settings: SceneSettings = DEFAULT, stock: Stock = PROCEDURAL) -> TrueScene:
     """Make one scene: same seed, settings and stock, same scene, to the last bit on one machine.
 
     Raises ``BadInput`` for settings that leave nothing to show, and where no model of the stock can be used.
@@ -117,7 +119,7 @@ def _render(
     lit = lit_layers(layers, blockers_of(items), light, eye, camera.fx)
     shot = Shot(seed, f"{place.kind}_{seed:06d}", camera, world_from_camera, items, layers)
     film = Film(lens_px=float(rng.uniform(0.4, 0.7)), noise=float(rng.uniform(0.5, 2.5)), exposed=float(rng.uniform(*EXPOSED)))
-    return develop(shot, lit, _sky_picture(sky, camera, world_from_camera), film, rng)
+    return develop(shot, lit, _sky_picture(sky, camera, world_from_camera, stage.hits.mask), film, rng)
 
 
 def _random_light(rng: np.random.Generator, place: Place, stock: Stock) -> tuple[Sky, Light]:
@@ -156,8 +158,9 @@ def _lamps(rng: np.random.Generator, place: Place) -> tuple[Lamp, ...]:
     return tuple(lamps)
 
 
-def _sky_picture(sky: Sky, camera: Camera, world_from_camera: np.ndarray) -> np.ndarray:
-    """Linear light (h, w, 3) of what lies behind everything."""
-    v, u = np.mgrid[: camera.height, : camera.width] + 0.5
-    rays = np.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, np.ones_like(u)], axis=-1).reshape(-1, 3)
-    return sky.seen(rays @ world_from_camera[:3, :3].T).reshape(camera.height, camera.width, 3)
+def _sky_picture(sky: Sky, camera: Camera, world_from_camera: np.ndarray, covered: np.ndarray) -> np.ndarray:
+    """Linear light (h, w, 3) of what lies behind everything, where the surroundings (h, w) don't cover it."""
+    out = np.zeros((*covered.shape, 3))
+    rows, cols = np.nonzero(~covered)
+    out[rows, cols] = sky.seen(pixel_rays(camera.K, rows, cols) @ world_from_camera[:3, :3].T)
+    return out

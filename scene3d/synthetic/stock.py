@@ -77,8 +77,8 @@ class Stock:
     textures: tuple[TextureEntry, ...] = ()
     skipped: tuple[str, ...] = ()
     """A sentence per model or texture that can't be used, as far as they were opened."""
-    broken: set[Path] = field(default_factory=set, compare=False, repr=False)
-    """Models that were opened and could not be read."""
+    broken: dict[Path, str] = field(default_factory=dict, compare=False, repr=False)
+    """Models that were opened and could not be read, with the reason."""
 
     def covering(self, categories: Sequence[str]) -> tuple[TextureEntry, ...]:
         """The textures of some categories."""
@@ -100,7 +100,7 @@ class Stock:
             return _solid(entry.path, entry.style)
         except BadInput as flaw:
             log.warning("%s; it is left out", str(flaw).rstrip("."))
-            self.broken.add(entry.path)
+            self.broken[entry.path] = str(flaw)
             return None
 
 

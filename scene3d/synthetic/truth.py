@@ -1,7 +1,7 @@
 """A rendered scene and everything that is true about it."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int, UInt8
@@ -37,49 +37,6 @@ class TrueObject:
 
 
 @dataclass(frozen=True)
-class TrueScene:
-    """One rendered scene and everything that is true about it. World frame: CONVENTIONS.md."""
-
-    seed: int
-    photo: Photo
-    camera: Camera
-    world_from_camera: Float64[np.ndarray, "4 4"]
-    depth: DepthMap
-    """Metric; valid wherever a surface is seen (sky is none)."""
-    normals: Float32[np.ndarray, "h w 3"]
-    """Unit normals of what is seen, camera axes, towards the camera; 0 where the sky is seen."""
-    segmentation: Segmentation
-    amodal: Bool[np.ndarray, "n h w"]
-    """Each object's whole silhouette inside the frame, in the order of ``segmentation.ids``."""
-    alone: UInt8[np.ndarray, "n h w 4"]
-    """Each object without the others in front of it, in the scene's light; alpha is the amodal mask, 0 or 255."""
-    empty: UInt8[np.ndarray, "h w 3"]
-    """The scene without its objects; their shadows stay."""
-    objects: tuple[TrueObject, ...]
-    order: tuple[tuple[int, int], ...]
-    """(front, behind): in at least one pixel, ``front`` lies before ``behind``. Both ways round is possible."""
-
-    @property
-    def visible_fractions(self) -> tuple[float, ...]:
-        """Share of each amodal mask that the photo shows."""
-        visible = self.segmentation.masks.sum(axis=(1, 2))
-        return tuple(float(v) for v in visible / self.amodal.sum(axis=(1, 2)))
-
-    @property
-    def hides(self) -> tuple[tuple[int, int], ...]:
-        """``order`` without contradictions: of two objects that hide parts of each other, the one that hides more is in front."""
-        ids, masks = self.segmentation.ids, self.segmentation.masks
-        pixels = {(a, b): int((masks[ids.index(a)] & self.amodal[ids.index(b)]).sum()) for a, b in self.order}
-        return tuple((a, b) for (a, b), count in pixels.items() if count > pixels.get((b, a), 0))
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """Of each object: 0 where nothing hides it, else one more than the last of those that do; rings lose an edge."""
-        edges = tuple(OcclusionEdge(front, behind, 1.0, 0, "truth") for front, behind in self.hides)
-        return layers_of(self.segmentation.ids, break_cycles(edges)[0])
-
-
-@dataclass(frozen=True)
 class Film:
     """What the camera does to the light."""
 
@@ -102,6 +59,51 @@ class Shot:
     items: list[Item]
     layers: list[Layer]
     """The surroundings, then one per item."""
+
+
+@dataclass(frozen=True)
+class TrueScene:
+    """One rendered scene and everything that is true about it. World frame: CONVENTIONS.md."""
+
+    seed: int
+    photo: Photo
+    camera: Camera
+    world_from_camera: Float64[np.ndarray, "4 4"]
+    depth: DepthMap
+    """Metric; valid wherever a surface is seen (sky is none)."""
+    normals: Float32[np.ndarray, "h w 3"]
+    """Unit normals of what is seen, camera axes, towards the camera, as exact as float16; 0 where the sky is seen."""
+    segmentation: Segmentation
+    amodal: Bool[np.ndarray, "n h w"]
+    """Each object's whole silhouette inside the frame, in the order of ``segmentation.ids``."""
+    alone: UInt8[np.ndarray, "n h w 4"]
+    """Each object without the others in front of it, in the scene's light; alpha is the amodal mask, 0 or 255."""
+    empty: UInt8[np.ndarray, "h w 3"]
+    """The scene without its objects; their shadows stay."""
+    objects: tuple[TrueObject, ...]
+    order: tuple[tuple[int, int], ...]
+    """(front, behind): in at least one pixel, ``front`` lies before ``behind``. Both ways round is possible."""
+    shot: Shot | None = field(default=None, repr=False, compare=False)
+    """What it was rendered from, with looks and light; None where the scene was read from a file."""
+
+    @property
+    def visible_fractions(self) -> tuple[float, ...]:
+        """Share of each amodal mask that the photo shows."""
+        visible = self.segmentation.masks.sum(axis=(1, 2))
+        return tuple(float(v) for v in visible / self.amodal.sum(axis=(1, 2)))
+
+    @property
+    def hides(self) -> tuple[tuple[int, int], ...]:
+        """``order`` without contradictions: of two objects that hide parts of each other, the one that hides more is in front."""
+        ids, masks = self.segmentation.ids, self.segmentation.masks
+        pixels = {(a, b): int((masks[ids.index(a)] & self.amodal[ids.index(b)]).sum()) for a, b in self.order}
+        return tuple((a, b) for (a, b), count in pixels.items() if count > pixels.get((b, a), 0))
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Of each object: 0 where nothing hides it, else one more than the last of those that do; rings lose an edge."""
+        edges = tuple(OcclusionEdge(front, behind, 1.0, 0, "truth") for front, behind in self.hides)
+        return layers_of(self.segmentation.ids, break_cycles(edges)[0])
 
 
 def develop(shot: Shot, light: list[np.ndarray], sky: np.ndarray | None, film: Film, rng: np.random.Generator) -> TrueScene:
@@ -129,7 +131,7 @@ def develop(shot: Shot, light: list[np.ndarray], sky: np.ndarray | None, film: F
         camera=shot.camera,
         world_from_camera=shot.world_from_camera,
         depth=DepthMap(np.where(hit, z.min(axis=0), 0).astype(np.float32), hit, "metric", "synthetic"),
-        normals=(normals @ shot.world_from_camera[:3, :3]).astype(np.float32),
+        normals=(normals @ shot.world_from_camera[:3, :3]).astype(np.float16).astype(np.float32),
         segmentation=Segmentation(
             ids=tuple(item.id for item in shot.items),
             names=tuple(item.name for item in shot.items),
@@ -140,6 +142,7 @@ def develop(shot: Shot, light: list[np.ndarray], sky: np.ndarray | None, film: F
         empty=_grey_levels(_through_lens(backdrop, everywhere, film)),
         objects=tuple(_truth(item, shot.items) for item in shot.items),
         order=_order(shot.items, z[1:]),
+        shot=shot,
     )
 
 
