@@ -22,6 +22,8 @@ class Solid:
     vertices: Float64[np.ndarray, "v 3"]
     faces: Int[np.ndarray, "f 3"]
     look: Look
+    smooth: bool = True
+    """Whether normals are averaged over corners that faces share, but for creases; False for floors and walls."""
 
     @cached_property
     def rays(self) -> RayMesh:
@@ -30,8 +32,8 @@ class Solid:
 
     @cached_property
     def corner_normals(self) -> Float[np.ndarray, "f 3 3"]:
-        """Unit normals of every face's corners, smooth but over creases."""
-        return corner_normals(self.vertices, self.faces)
+        """Unit normals of every face's corners."""
+        return corner_normals(self.vertices, self.faces) if self.smooth else np.repeat(self.face_normals[:, None], 3, axis=1)
 
     @cached_property
     def face_normals(self) -> Float[np.ndarray, "f 3"]:

@@ -25,7 +25,7 @@ ARRAYS = ("z", "normals", "ids", "amodal", "vertices", "faces", "vertex_ends", "
 
 
 def encode(truth: TrueScene, *, glb: bool = True) -> dict[str, bytes]:
-    """Files by extension: ``photo.png``, ``empty.png``, ``alone.ID.png`` (cut out), ``truth.npz``, ``scene.json``, ``scene.glb``."""
+    """Files by extension: ``photo.png``, ``empty.png``, ``alone.ID.png`` (cropped), ``truth.npz``, ``scene.json``, ``.glb``."""
     files = {"photo.png": _png(truth.photo.rgb), "empty.png": _png(truth.empty)}
     boxes = {}
     for obj, alone in zip(truth.objects, truth.alone, strict=True):
@@ -42,9 +42,9 @@ def encode(truth: TrueScene, *, glb: bool = True) -> dict[str, bytes]:
 def decode(files: dict[str, bytes], name: str) -> TrueScene:
     """What ``encode`` took, but for the looks. Raises ``BadInput`` for files that are not whole or do not fit each other."""
     try:
-        return _decode(files, name)
-    except BadInput:
-        raise
+        return _decode(files)
+    except BadInput as flaw:
+        raise BadInput(f"{name} is no rendered scene that can be used: {flaw}") from flaw
     except Exception as error:  # files from elsewhere can be wrong in any way
         raise BadInput(f"{name} can't be read as a rendered scene ({type(error).__name__}: {str(error)[:120]}).") from error
 
@@ -97,15 +97,15 @@ def _object(obj: TrueObject, box: tuple[int, int, int, int], layer: int, visible
     }
 
 
-def _decode(files: dict[str, bytes], name: str) -> TrueScene:
+def _decode(files: dict[str, bytes]) -> TrueScene:
     content = json.loads(files["scene.json"])
     if content.get("version") != VERSION:
-        raise BadInput(f"{name} is of version {content.get('version')}; this program reads {VERSION}. Make the scenes anew.")
+        raise BadInput(f"it has version {content.get('version')}, and this program reads {VERSION}. Make the scenes anew.")
     camera = Camera(**{key: content["camera"][key] for key in ("fx", "fy", "cx", "cy", "width", "height")}, source="synthetic")
     h, w = camera.height, camera.width
     listed = content["objects"]
     if not (min(h, w) > 0 and max(h, w) <= MOST_PX and 0 < len(listed) <= MOST_OBJECTS):
-        raise BadInput(f"{name} has {len(listed)} objects on {h} x {w} px; scenes have 1 to {MOST_OBJECTS}, up to {MOST_PX} px.")
+        raise BadInput(f"it has {len(listed)} objects on {h} x {w} px; scenes have 1 to {MOST_OBJECTS}, up to {MOST_PX} px.")
     arrays = _read_npz(files["truth.npz"], h * w)
     rgb = _pixels(files["photo.png"], (h, w), "RGB")
     alone = np.zeros((len(listed), h, w, 4), np.uint8)

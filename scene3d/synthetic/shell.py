@@ -34,4 +34,5 @@ def make_shell(rng: np.random.Generator, items: list[Item], distance: float) -> 
         vertices=np.array(floor + wall + left_wall + right_wall, float),
         faces=np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(8, 3),
         look=PiecewiseLook(np.arange(8) // 2, (random_pattern(rng, kind, (dark, light), period), paint, paint, paint)),
+        smooth=False,
     )

@@ -65,7 +65,7 @@ class _Builder:
     def solid(self) -> Solid:
         quads = np.arange(4 * len(self.corners)).reshape(-1, 4)
         faces = np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
-        return Solid(np.concatenate(self.corners), faces, PiecewiseLook(np.arange(len(faces)) // 2, self.pieces))
+        return Solid(np.concatenate(self.corners), faces, PiecewiseLook(np.arange(len(faces)) // 2, self.pieces), smooth=False)
 
 
 def make_surroundings(
