@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paco_core.data.arrange import EnsembleSettings
+from paco_core.data.augment import Roughness, rough_masks, shadowed
 from paco_core.data.ensemble import PARTLY, EnsembleBatch, compose
 from paco_core.data.subset import choose_subset
 from tests.ensembles import shapes_bank
@@ -173,3 +174,69 @@ def test_a_layer_holds_no_two_objects_of_which_one_hides_the_other():
     pairs = chosen.sampled[:, :, None] & chosen.sampled[:, None]
     assert not batch.order[pairs].any()
     assert (batch.layers[chosen.sampled] > 0).all()
+
+
+ALWAYS = Roughness(share=1.0, holes=1.0, shadows=1.0)
+EXACT = Roughness(share=0.0, holes=0.0, shadows=0.0)
+
+
+@SEEDS
+@given(st.integers(0, 2**31))
+def test_rough_masks_stay_disjoint_and_none_is_lost_that_was_there(seed: int):
+    batch = scenes(seed)
+    rough = rough_masks(batch.visible, torch.Generator().manual_seed(seed), ALWAYS)
+    assert rough.sum(1).max() <= 1
+    assert torch.equal(rough.any((2, 3)), batch.visible.any((2, 3)))
+
+
+def test_augmentation_leaves_the_batch_as_it_is():
+    batch, untouched = scenes(13), scenes(13)
+    rough = rough_masks(batch.visible, torch.Generator().manual_seed(0), ALWAYS)
+    dark = shadowed(batch.composite, torch.Generator().manual_seed(0), ALWAYS)
+    assert not torch.equal(rough, batch.visible)
+    assert not torch.equal(dark, batch.composite)
+    assert all(torch.equal(getattr(batch, f.name), getattr(untouched, f.name)) for f in fields(batch))
+
+
+def test_no_roughness_changes_nothing():
+    batch, generator = scenes(14), torch.Generator().manual_seed(0)
+    assert torch.equal(rough_masks(batch.visible, generator, EXACT), batch.visible)
+    assert torch.equal(shadowed(batch.composite, generator, EXACT), batch.composite)
+
+
+def square(size: int = 128, side: int = 40) -> torch.Tensor:
+    mask = torch.zeros(1, 1, size, size, dtype=torch.bool)
+    mask[..., 30 : 30 + side, 30 : 30 + side] = True
+    return mask.expand(64, 1, size, size)
+
+
+def test_outlines_move_by_as_much_as_is_said_in_both_directions():
+    only_moved = Roughness(share=1.0, shift_px=2.5, rough_px=0.0, holes=0.0)
+    area = rough_masks(square(), torch.Generator().manual_seed(0), only_moved).sum((1, 2, 3)).float()
+    side = area.sqrt()
+    assert 43 < side.max() <= 45
+    assert 35 <= side.min() < 37
+
+
+def test_neighbours_get_a_gap_of_at_most_twice_what_is_said():
+    halves = torch.zeros(64, 2, 128, 128, dtype=torch.bool)
+    halves[:, 0, 20:100, 20:60], halves[:, 1, 20:100, 60:100] = True, True
+    only_gaps = Roughness(share=1.0, shift_px=0.0, rough_px=0.0, gap_px=3, holes=0.0)
+    gap = (~rough_masks(halves, torch.Generator().manual_seed(0), only_gaps).any(1))[:, 60, 20:100].sum(1)
+    assert set(gap.tolist()) == {0, 1, 2, 3, 4, 6}
+
+
+def test_shadows_only_darken_and_leave_as_much_light_as_is_said():
+    light = torch.ones(64, 3, 64, 64)
+    dark = shadowed(light, torch.Generator().manual_seed(0), ALWAYS)
+    assert dark.max() <= 1
+    assert ALWAYS.darkest <= dark.min() < ALWAYS.darkest + 0.1
+    assert (dark.amax((1, 2, 3)) - dark.amin((1, 2, 3)) > 0.05).float().mean() > 0.7
+
+
+def test_a_subset_takes_other_masks_where_they_are_given():
+    batch = scenes(15)
+    rough = rough_masks(batch.visible, torch.Generator().manual_seed(0), ALWAYS)
+    exact, other = (choose_subset(batch, torch.Generator().manual_seed(2), visible=masks) for masks in (None, rough))
+    assert torch.equal(exact.sampled, other.sampled)
+    assert torch.equal(other.visible, rough & exact.sampled[..., None, None])

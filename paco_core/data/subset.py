@@ -23,8 +23,13 @@ class Subset:
     """(b, s, s) bool: what is visible of all that hides a sampled object, and all that lies outside of the frame."""
 
 
-def choose_subset(batch: EnsembleBatch, generator: torch.Generator, layerlike: float = LAYERLIKE) -> Subset:
-    """k of a scene's n objects, k uniform in 1 … n; or all of one layer that something hides, where there is one."""
+def choose_subset(
+    batch: EnsembleBatch, generator: torch.Generator, *, layerlike: float = LAYERLIKE, visible: torch.Tensor | None = None
+) -> Subset:
+    """k of a scene's n objects, k uniform in 1 … n; or all of one layer that something hides, where there is one.
+
+    ``visible`` are masks to use in place of the batch's own, such as rough ones.
+    """
     dice = Dice(generator)
     present, (scenes, slots) = batch.present, batch.present.shape
     turn = dice.uniform(scenes, slots).masked_fill(~present, 2.0).argsort(1).argsort(1)
@@ -36,5 +41,6 @@ def choose_subset(batch: EnsembleBatch, generator: torch.Generator, layerlike: f
     layer = present & (batch.layers == batch.layers.gather(1, chosen))
     sampled = torch.where(dice.uniform(scenes, 1) < layerlike, layer, free)
     hiding = ((batch.order > 0) & sampled[:, None]).any(2)
-    occluder = (batch.visible & hiding[..., None, None]).any(1) | ~batch.frame
-    return Subset(sampled, batch.visible & sampled[..., None, None], occluder)
+    masks = batch.visible if visible is None else visible
+    occluder = (masks & hiding[..., None, None]).any(1) | ~batch.frame
+    return Subset(sampled, masks & sampled[..., None, None], occluder)
