@@ -53,6 +53,9 @@ class ModelEntry:
     """``train``, ``val`` or ``test``; empty where nobody split."""
     use: str = ""
     """``train``: weights trained on it may ship; ``eval``: for measuring only; empty: not said."""
+    licence: str = ""
+    repo: str = ""
+    """Where it comes from, for the model cards of what is trained on it."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def _entry(folder: Path, content: Any) -> ModelEntry:
         raise BadInput(f"{content['file'][:80]} lies outside of the folder.")
     if not path.is_file():
         raise BadInput(f"{content['file'][:80]} is not there.")
-    texts = {key: str(content.get(key) or "")[:80] for key in ("name", "category", "style", "split", "use")}
+    texts = {key: str(content.get(key) or "")[:120] for key in ("name", "category", "style", "split", "use", "licence", "repo")}
     return ModelEntry(path, **{**texts, "name": texts["name"] or path.stem}, size_m=_size(content.get("size_m")))
 
 
