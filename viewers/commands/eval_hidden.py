@@ -15,15 +15,13 @@ from paco_core.evaluation.deocclusion_table import (
     COLOUR_COLUMNS,
     MASK_COLUMNS,
     bins_table,
-    figures_json,
     instance_rows,
-    read_figures,
     summarise,
-    table,
 )
-from paco_core.evaluation.depth import by_estimator, constant, depth_table, empty_floor, evaluate_depth
+from paco_core.evaluation.depth import PICKS, by_estimator, constant, depth_scene, empty_floor, evaluate_depth
+from paco_core.evaluation.figures import figure_table, figures_json, read_figures
 from paco_core.evaluation.mask_methods import METHODS
-from paco_core.evaluation.order_methods import evaluate_order, order_methods, order_table
+from paco_core.evaluation.order_methods import COLUMNS, evaluate_order, order_methods
 from paco_core.evaluation.scenes import AmodalScene
 from paco_core.files import write_atomic
 from paco_core.progress import Progress
@@ -106,13 +104,13 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress) ->
     runs = evaluate(find(options), {**methods, **fills}, total=options.total, progress=progress)
     summaries = [summarise(run) for run in runs]
     parts = [
-        table([s for s in summaries if s.method not in fills], MASK_COLUMNS, before),
+        str(figure_table([s for s in summaries if s.method not in fills], MASK_COLUMNS, before)),
         "True order where none is named; 95 % intervals over scenes.",
         f"{completer.name}, by how much is hidden:\n\n{bins_table(next(r for r in runs if r.method == completer.name))}",
     ]
     coloured = [s for s in summaries if not math.isnan(s.figures[COLOUR_COLUMNS[0]].value)]
     if coloured:
-        parts.insert(1, table(coloured, COLOUR_COLUMNS, before))
+        parts.insert(1, str(figure_table(coloured, COLOUR_COLUMNS, before)))
     text = "\n\n".join(parts)
     write_atomic(options.out / "table.md", f"{text}\n".encode())
     write_atomic(options.out / "figures.json", figures_json(summaries).encode())
@@ -124,11 +122,13 @@ def run_depth(options: Depth, config: Config, progress: Progress) -> Outcome:
     """Measure and show the table."""
     estimator = BACKENDS.create("depth", config.deocclusion.depth)
     methods = {"constant": constant, "empty level floor": empty_floor, estimator.name: by_estimator(estimator)}
-    scenes = find(Source(count=options.count))
-    return Outcome(depth_table(evaluate_depth(scenes, methods, total=options.count, progress=progress)))
+    scenes = map(depth_scene, find(Source(count=options.count)))
+    rows = evaluate_depth(scenes, methods, total=options.count, progress=progress)
+    return Outcome(str(figure_table(rows, tuple(PICKS), label="depth, aligned by")))
 
 
 def run_order(options: Order, config: Config, progress: Progress) -> Outcome:
     """Measure and show the table."""
     methods = order_methods(BACKENDS.create("order", config.deocclusion.order), depth_known=options.scenes == ROOMS)
-    return Outcome(order_table(evaluate_order(find(options), methods, total=options.total, progress=progress)))
+    rows = evaluate_order(find(options), methods, total=options.total, progress=progress)
+    return Outcome(str(figure_table(rows, COLUMNS)))
