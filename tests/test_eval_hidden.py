@@ -11,6 +11,7 @@ import pytest
 from paco_core.evaluation import fill_methods
 from paco_core.evaluation.deocclusion import (
     Completed,
+    Method,
     by_completer,
     by_fill,
     by_masks,
@@ -29,32 +30,21 @@ from paco_core.evaluation.order import order_of_edges
 from paco_core.evaluation.order_methods import COLUMNS, evaluate_order
 from paco_core.evaluation.scenes import AmodalScene
 from paco_core.registry import BACKENDS
-from paco_core.types import Photo, Segmentation
 from scene3d.evaluation.room_scenes import room_scenes
+from tests.hidden import two_boxes
 from viewers.cli import main
 
 
-def two_boxes() -> AmodalScene:
-    """A red box before a blue one; a third object is wholly hidden."""
-    red, blue, lost = np.zeros((3, 60, 80), bool)
-    red[20:50, 30:60], blue[10:40, 10:50], lost[30:34, 40:44] = True, True, True
-    rgb = np.full((60, 80, 3), 200, np.uint8)
-    rgb[blue], rgb[red] = (30, 60, 190), (190, 40, 30)
-    alone = np.zeros((3, 60, 80, 4), np.uint8)
-    for k, (mask, colour) in enumerate([(red, (190, 40, 30)), (blue, (30, 60, 190)), (lost, (0, 99, 0))]):
-        alone[k][mask] = (*colour, 255)
-    seen = Segmentation((4, 7, 9), ("red", "blue", "lost"), np.stack([red, blue & ~red, np.zeros_like(red)]))
-    order = order_of_edges(seen.ids, [(4, 7), (4, 9)])
-    return AmodalScene(Photo(rgb, "boxes", "0"), seen, np.stack([red, blue, lost]), order, alone)
-
-
-def truth(scene: AmodalScene) -> Completed:
+def tell_the_truth(scene: AmodalScene) -> Completed:
     assert scene.alone is not None
     return Completed(scene.amodal, scene.alone[..., :3])
 
 
-def broken(scene: AmodalScene) -> Completed:
+def break_down(scene: AmodalScene) -> Completed:
     raise ValueError("no idea")
+
+
+truth, broken = Method(tell_the_truth, colours=True), Method(break_down, colours=True)
 
 
 def test_the_truth_scores_best_and_a_failure_counts_as_what_is_visible():

@@ -4,9 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float32
+
 from paco_core.evaluation import amodal, colour
 from paco_core.evaluation.deocclusion import Instance, MethodRun
-from paco_core.evaluation.figures import Row, Table, number
+from paco_core.evaluation.distribution import kid
+from paco_core.evaluation.figures import Figure, Row, Table, number
 from paco_core.evaluation.table import bootstrap
 
 Items = Sequence[Instance]
@@ -42,15 +46,41 @@ COLUMNS: dict[str, Callable[[Items], float]] = {
 }
 
 
-def summarise(run: MethodRun) -> Row:
-    """All columns, with intervals over scenes."""
+def look_columns(extractor: str) -> tuple[str, str]:
+    """Names of the figures that a feature extractor gives, its own name included."""
+    return f"perceptual distance ({extractor})", f"KID × 1000 ({extractor})"
+
+
+def summarise(run: MethodRun, extractor: str | None = None) -> Row:
+    """All columns, with intervals over scenes; with the name of an extractor also what its features say."""
     items = [item for scene in run.scenes for item in scene]
     facts = {
         "objects (occluded)": f"{len(items)} ({len(_occluded(items))})",
         "failed": str(sum(bool(i.failure) for i in items)),
         "s": f"{run.seconds:.1f}",
     }
-    return Row(run.method, {name: bootstrap(run.scenes, measure) for name, measure in COLUMNS.items()}, facts)
+    figures: dict[str, Figure] = {name: bootstrap(run.scenes, measure) for name, measure in COLUMNS.items()}
+    if extractor is not None:
+        distance, spread = look_columns(extractor)
+        figures |= {distance: bootstrap(run.scenes, mean_distance), spread: kid(*vectors(items))}
+    return Row(run.method, figures, facts)
+
+
+def mean_distance(items: Items) -> float:
+    """Perceptual distance, every object with a hidden part counts the same."""
+    known = [i.look.distance for i in items if i.look is not None and not math.isnan(i.look.distance)]
+    return float(np.mean(known)) if known else math.nan
+
+
+def vectors(items: Items) -> tuple[Float32[np.ndarray, "m d"], Float32[np.ndarray, "n d"]]:
+    """The features of completed occluded objects, and of real ones."""
+    looks = [i.look for i in items if i.look is not None]
+    made, real = ([v for look in looks if (v := getattr(look, which)) is not None] for which in ("made", "real"))
+    return _stacked(made), _stacked(real)
+
+
+def _stacked(rows: list[np.ndarray]) -> Float32[np.ndarray, "n d"]:
+    return np.stack(rows) if rows else np.zeros((0, 1), np.float32)
 
 
 def bins_table(run: MethodRun) -> Table:
@@ -84,5 +114,6 @@ def _flat(item: Instance) -> dict[str, Any]:
         "psnr_hidden": "" if found is None else round(found.psnr, 2),
         "ssim_hidden": "" if found is None else round(found.ssim, 4),
         "sharpness": "" if found is None or math.isnan(found.sharpness) else round(found.sharpness, 3),
+        "perceptual_distance": "" if item.look is None or math.isnan(item.look.distance) else round(item.look.distance, 4),
         "failure": item.failure,
     }
