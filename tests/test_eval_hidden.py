@@ -117,7 +117,7 @@ def test_the_commands_print_tables_and_write_files(tmp_path: Path, capsys: pytes
     assert (tmp_path / "table.md").read_text() in f"{printed}\n"
     assert {r["method"] for r in csv.DictReader((tmp_path / "objects.csv").open())} >= {"visible", "hull clipped", "classical"}
     assert json.loads((tmp_path / "figures.json").read_text())["figures"]["visible"]["hidden part: pooled"] == 0
-    assert main(["eval", "order", "--count", "1"]) == 0
+    assert main(["eval", "order", "--count", "1", "--out", str(tmp_path / "order")]) == 0
     assert "| exemplar, true masks | " in printed
     assert "| boundary, true depth | " in capsys.readouterr().out
 

@@ -9,8 +9,8 @@ from jaxtyping import Float32
 
 from paco_core.evaluation import amodal, colour
 from paco_core.evaluation.deocclusion import Instance, MethodRun
-from paco_core.evaluation.distribution import kid
-from paco_core.evaluation.figures import Figure, Row, Table, number
+from paco_core.evaluation.distribution import FRECHET_LEAST, frechet, kid
+from paco_core.evaluation.figures import Figure, Row, Table, number, plain
 from paco_core.evaluation.table import bootstrap
 
 Items = Sequence[Instance]
@@ -46,13 +46,16 @@ COLUMNS: dict[str, Callable[[Items], float]] = {
 }
 
 
-def look_columns(extractor: str) -> tuple[str, str]:
+def look_columns(extractor: str) -> tuple[str, str, str]:
     """Names of the figures that a feature extractor gives, its own name included."""
-    return f"perceptual distance ({extractor})", f"KID × 1000 ({extractor})"
+    return f"perceptual distance ({extractor})", f"KID × 1000 ({extractor})", f"Fréchet distance ({extractor})"
 
 
-def summarise(run: MethodRun, extractor: str | None = None) -> Row:
-    """All columns, with intervals over scenes; with the name of an extractor also what its features say."""
+def summarise(run: MethodRun, extractor: str | None = None, *, least: int = FRECHET_LEAST) -> Row:
+    """All columns, with intervals over scenes; with the name of an extractor also what its features say.
+
+    The Fréchet distance is left unknown below ``least`` pictures on either side.
+    """
     items = [item for scene in run.scenes for item in scene]
     facts = {
         "objects (occluded)": f"{len(items)} ({len(_occluded(items))})",
@@ -61,8 +64,10 @@ def summarise(run: MethodRun, extractor: str | None = None) -> Row:
     }
     figures: dict[str, Figure] = {name: bootstrap(run.scenes, measure) for name, measure in COLUMNS.items()}
     if extractor is not None:
-        distance, spread = look_columns(extractor)
-        figures |= {distance: bootstrap(run.scenes, mean_distance), spread: kid(*vectors(items))}
+        made, real = vectors(items)
+        enough = min(len(made), len(real)) >= least
+        distances = bootstrap(run.scenes, mean_distance), kid(made, real), plain(frechet(made, real) if enough else math.nan)
+        figures |= zip(look_columns(extractor), distances, strict=True)
     return Row(run.method, figures, facts)
 
 
