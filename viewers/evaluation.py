@@ -104,7 +104,8 @@ def _version(package: str) -> str:
 def _section(part: Part) -> str:
     note = f"<p>{escape(part.note)}</p>" if part.note else ""
     table = "" if part.table is None else _table(part.table)
-    return f"<section><h2>{escape(part.heading)}</h2>{note}{table}{''.join(map(_figure, part.sheets))}</section>"
+    heading = f"<h2>{escape(part.heading)}</h2>" if part.heading else ""
+    return f"<section>{heading}{note}{table}{''.join(map(_figure, part.sheets))}</section>"
 
 
 def _table(table: Table) -> str:

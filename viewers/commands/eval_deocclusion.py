@@ -72,7 +72,7 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
         Part("Masks", figure_table([row for row in rows if row.method not in fills], MASK_COLUMNS, before)),
         Part("", note="True order where none is named; 95 % intervals over scenes."),
         *_colour_parts(rows, lacking, name, before),
-        Part("By how much is hidden", bins_table(next(r for r in runs if r.method == ours)), f"{ours}, by how much is hidden:"),
+        Part(f"{ours}, by how much is hidden", bins_table(next(r for r in runs if r.method == ours))),
         Part("Objects", sheets=tuple(Sheet(k, f"{ours}: {k}", picture) for k, picture in drawn.sheets(ours).items())),
     )
     text = write_evaluation(Evaluation("Hidden parts of objects, completed", parts, rows), options.out, command)
