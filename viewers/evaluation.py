@@ -43,7 +43,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of an evaluation's report; the heading appears on the page alone."""
+    """A piece of an evaluation's report."""
 
     heading: str
     table: Table | None = None
@@ -66,7 +66,7 @@ def write_evaluation(found: Evaluation, out: Path, command: str) -> str:
 
     Raises ``BadInput`` when the folder takes no file.
     """
-    text = "\n\n".join(piece for part in found.parts for piece in (part.note, part.table and str(part.table)) if piece)
+    text = "\n\n".join(piece for part in found.parts for piece in _pieces(part))
     write_atomic(out / "table.md", f"{text}\n".encode())
     write_atomic(out / "figures.json", figures_json(found.rows).encode())
     sheets = [sheet for part in found.parts for sheet in part.sheets]
@@ -75,6 +75,11 @@ def write_evaluation(found: Evaluation, out: Path, command: str) -> str:
     write_atomic(out / "report.html", page(found, command).encode())
     lines = [f"  report  {out / 'report.html'}", f"  figures {out / 'figures.json'}"]
     return "\n".join([f"{text}\n", *lines, *(f"  sheet   {out / sheet.name}.jpg" for sheet in sheets)])
+
+
+def _pieces(part: Part) -> list[str]:
+    """What a part is as Markdown, without its pictures."""
+    return [piece for piece in (part.note, f"{part.heading}:\n\n{part.table}" if part.table else "") if piece]
 
 
 def page(found: Evaluation, command: str) -> str:

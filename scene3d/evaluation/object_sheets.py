@@ -88,7 +88,8 @@ def _row(scene: AmodalScene, completed: Completed, k: int, instance: Instance) -
 
 
 def _caption(instance: Instance) -> str:
-    parts = [f"{printable(instance.scene, 24)} / {printable(instance.name.strip(), 24)}", f"{instance.mask.hidden_share:.0%} hidden"]
+    names = (printable(name.strip(), 24) for name in (instance.scene, instance.name))
+    parts = [" / ".join(names), f"{instance.mask.hidden_share:.0%} hidden"]
     parts.append("hidden IoU " + ("-" if math.isnan(instance.mask.hidden_iou) else f"{instance.mask.hidden_iou:.2f}"))
     if instance.colour is not None:
         parts.append(f"PSNR {instance.colour.psnr:.1f} dB")

@@ -28,12 +28,13 @@ from paco_core.evaluation.distribution import FRECHET_LEAST
 from paco_core.evaluation.features import FeatureExtractor
 from paco_core.evaluation.figures import Row, figure_table, read_figures
 from paco_core.evaluation.mask_methods import METHODS
+from paco_core.evaluation.usable import skipped_text
 from paco_core.progress import Progress
 from paco_core.registry import BACKENDS
 from scene3d.evaluation.object_sheets import ObjectRows
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
-from viewers.commands.eval_hidden import ROOMS, Source, find
+from viewers.commands.eval_hidden import ROOMS, Source, find, notes
 from viewers.evaluation import Evaluation, Part, Sheet, write_evaluation
 from viewers.table import write_csv
 
@@ -63,14 +64,14 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     extractor, lacking = find_extractor(options.features, options.feature_weights)
     masks, fills = _methods(config, colours_known=options.scenes == ROOMS)
     ours, drawn = config.deocclusion.completer, ObjectRows()
-    runs = evaluate(
-        find(options), {**masks, **fills}, extractor=extractor, watchers={ours: drawn}, total=options.total, progress=progress
-    )
+    skipped: list[str] = []
+    scenes, methods, watchers = find(options, skipped), {**masks, **fills}, {ours: drawn}
+    runs = evaluate(scenes, methods, extractor=extractor, watchers=watchers, total=options.total, progress=progress)
     name = None if extractor is None else extractor.name
     rows = tuple(summarise(run, name, least=2 if options.frechet else FRECHET_LEAST) for run in runs)
     parts = (
         Part("Masks", figure_table([row for row in rows if row.method not in fills], MASK_COLUMNS, before)),
-        Part("", note="True order where none is named; 95 % intervals over scenes."),
+        *notes("True order where none is named; 95 % intervals over scenes.", skipped_text(skipped)),
         *_colour_parts(rows, lacking, name, before),
         Part(f"{ours}, by how much is hidden", bins_table(next(r for r in runs if r.method == ours))),
         Part("Objects", sheets=tuple(Sheet(k, f"{ours}: {k}", picture) for k, picture in drawn.sheets(ours).items())),
@@ -112,9 +113,7 @@ def _colour_parts(
     columns = (*COLOUR_COLUMNS, *(() if extractor is None else look_columns(extractor)))
     shown = [c for c in columns if any(not math.isnan(row.figures[c].value) for row in rows)]
     coloured = [row for row in rows if any(not math.isnan(row.figures[c].value) for c in shown)]
-    notes = [lacking] if lacking else []
-    if extractor is not None and look_columns(extractor)[-1] not in shown:
-        notes.append(f"Fréchet distance: – (below {FRECHET_LEAST:,} pictures it is mostly bias; --frechet shows it even so).")
-    if not coloured:
-        return [Part("", note=note) for note in notes]
-    return [Part("Colours", figure_table(coloured, shown, before)), *(Part("", note=note) for note in notes)]
+    biased = extractor is not None and look_columns(extractor)[-1] not in shown
+    why = f"Fréchet distance: – (below {FRECHET_LEAST:,} pictures it is mostly bias: --frechet shows it)." if biased else ""
+    table = [Part("Colours", figure_table(coloured, shown, before))] if coloured else []
+    return [*table, *notes(lacking, why)]

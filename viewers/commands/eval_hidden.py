@@ -1,6 +1,6 @@
 """``paco eval order`` and ``depth``: the 2D half where the truth is known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +8,12 @@ from tyro.conf import Positional
 
 from paco_core.errors import BadInput
 from paco_core.evaluation.cocoa import read_cocoa
-from paco_core.evaluation.depth import PICKS, by_estimator, constant, depth_scene, empty_floor, evaluate_depth
+from paco_core.evaluation.depth import PICKS, DepthScene, by_estimator, constant, depth_scene, empty_floor, evaluate_depth
 from paco_core.evaluation.figures import figure_table, read_figures
 from paco_core.evaluation.order_methods import COLUMNS, evaluate_order, order_methods
+from paco_core.evaluation.rgbd import read_rgbd
 from paco_core.evaluation.scenes import AmodalScene
+from paco_core.evaluation.usable import skipped_text
 from paco_core.progress import Progress
 from paco_core.registry import BACKENDS
 from scene3d.evaluation.room_scenes import room_scenes
@@ -53,8 +55,10 @@ class Order(Source):
 
 @dataclass(frozen=True)
 class Depth:
-    """Estimated depth against that of procedural rooms."""
+    """Estimated depth against true depth."""
 
+    scenes: Positional[str] = ROOMS
+    """"rooms" (procedural), or a folder of photos with depth (docs/evaluation.md says how)."""
     count: int = 20
     """How many rooms; seeds 0, 1, 2 …"""
     out: Path = Path("runs/depth")
@@ -63,16 +67,25 @@ class Depth:
     """figures.json of an earlier evaluation: the table shows what changed since."""
 
 
-def find(source: Source) -> Iterator[AmodalScene]:
-    """The scenes, as they are needed. Raises ``BadInput``."""
+def find(source: Source, skipped: list[str]) -> Iterator[AmodalScene]:
+    """The scenes, as they are needed; sentences about those that can't be used in ``skipped``. Raises ``BadInput``."""
     if source.scenes == ROOMS:
-        if source.count < 1:
-            raise BadInput(f"--count {source.count} leaves nothing to evaluate: ask for at least 1.")
-        return room_scenes(range(source.count))
+        return _rooms(source.count)
     path = Path(source.scenes)
     if not path.exists():
         raise BadInput(f"There is no file or folder {path}. Give a COCOA file, its folder, or the word {ROOMS}.")
-    return read_cocoa(path, source.photos, stuff=not source.things)
+    return read_cocoa(path, source.photos, stuff=not source.things, skipped=skipped)
+
+
+def _rooms(count: int) -> Iterator[AmodalScene]:
+    if count < 1:
+        raise BadInput(f"--count {count} leaves nothing to evaluate: ask for at least 1.")
+    return room_scenes(range(count))
+
+
+def notes(*sentences: str) -> tuple[Part, ...]:
+    """Those that say something, as parts of a report."""
+    return tuple(Part("", note=sentence) for sentence in sentences if sentence)
 
 
 def run_depth(options: Depth, config: Config, progress: Progress, command: str) -> Outcome:
@@ -80,16 +93,31 @@ def run_depth(options: Depth, config: Config, progress: Progress, command: str) 
     before = None if options.against is None else read_figures(options.against)
     estimator = BACKENDS.create("depth", config.deocclusion.depth)
     methods = {"constant": constant, "empty level floor": empty_floor, estimator.name: by_estimator(estimator)}
-    scenes = map(depth_scene, find(Source(count=options.count)))
-    rows = evaluate_depth(scenes, methods, total=options.count, progress=progress)
-    parts = (Part("Depth", figure_table(rows, tuple(PICKS), before, label="depth, aligned by")),)
-    return Outcome(write_evaluation(Evaluation("Estimated depth", parts, rows), options.out, command))
+    skipped: list[str] = []
+    if options.scenes == ROOMS:
+        total, scenes = options.count, map(depth_scene, _rooms(options.count))
+    else:
+        total, scenes = read_rgbd(Path(options.scenes), skipped)
+    bare: list[str] = []
+    rows = evaluate_depth(_noting_bare(scenes, bare), methods, total=total, progress=progress)
+    told = f"{len(bare)} of them have no masks: there, methods get the photo and the camera alone." if bare else ""
+    table = Part("Depth", figure_table(rows, tuple(PICKS), before, label="depth, aligned by"))
+    found = Evaluation("Estimated depth", (table, *notes(told, skipped_text(skipped))), rows)
+    return Outcome(write_evaluation(found, options.out, command))
+
+
+def _noting_bare(scenes: Iterable[DepthScene], bare: list[str]) -> Iterator[DepthScene]:
+    for scene in scenes:
+        if not scene.segmentation.ids:
+            bare.append(scene.photo.name)
+        yield scene
 
 
 def run_order(options: Order, config: Config, progress: Progress, command: str) -> Outcome:
     """Measure, write the files, and show the table."""
     before = None if options.against is None else read_figures(options.against)
     methods = order_methods(BACKENDS.create("order", config.deocclusion.order), depth_known=options.scenes == ROOMS)
-    rows = evaluate_order(find(options), methods, total=options.total, progress=progress)
-    parts = (Part("Order", figure_table(rows, COLUMNS, before)),)
+    skipped: list[str] = []
+    rows = evaluate_order(find(options, skipped), methods, total=options.total, progress=progress)
+    parts = (Part("Order", figure_table(rows, COLUMNS, before)), *notes(skipped_text(skipped)))
     return Outcome(write_evaluation(Evaluation("Who hides whom", parts, rows), options.out, command))
