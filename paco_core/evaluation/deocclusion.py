@@ -130,7 +130,7 @@ def by_completer(completer: Completer, order: Callable[[AmodalScene], Order], *,
         masks = np.zeros_like(scene.segmentation.masks)
         rgb = np.broadcast_to(scene.photo.rgb, (len(masks), *scene.photo.rgb.shape)).copy()
         for k, obj in zip(kept, complete(scene.photo, seen, graph, completer, seed=seed), strict=True):
-            _paste(obj, masks[k], rgb[k])
+            paste(obj, masks[k], rgb[k])
         return Completed(masks, rgb)
 
     return Method(run, colours=True)
@@ -184,7 +184,7 @@ def _score(scene: AmodalScene, method: str, completed: Completed, looks: dict[in
     return tuple(found)
 
 
-def _paste(obj: CompleteObject, mask: Bool[np.ndarray, "h w"], rgb: UInt8[np.ndarray, "h w 3"]) -> None:
+def paste(obj: CompleteObject, mask: Bool[np.ndarray, "h w"], rgb: UInt8[np.ndarray, "h w 3"]) -> None:
     """The crop into the frame; what lies beyond it is cut off."""
     x0, y0, x1, y1 = obj.box_xyxy
     h, w = mask.shape
