@@ -102,5 +102,23 @@ BACKENDS = Registry(
             "paco_core.backends.exemplar:ExemplarBackground",
             "patches of the photo itself, coarse to fine",
         ),
+        Entry(
+            "features",
+            "inception-v3",
+            "paco_core.backends.hub_features:InceptionV3",
+            "torchvision's Inception v3, for KID and FID",
+            weights_licence="BSD-3-Clause (torchvision; trained on ImageNet)",
+            imports=("torch", "torchvision"),
+            pip="torch torchvision",
+        ),
+        Entry(
+            "features",
+            "lpips-vgg",
+            "paco_core.backends.hub_features:LpipsVgg",
+            "the lpips package with VGG-16, for LPIPS",
+            weights_licence="BSD-2-Clause (lpips), BSD-3-Clause (torchvision; trained on ImageNet)",
+            imports=("torch", "torchvision", "lpips"),
+            pip="torch torchvision lpips",
+        ),
     )
 )

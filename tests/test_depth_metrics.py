@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paco_core.camera import estimate_camera
 from paco_core.evaluation.depth import (
     ALIGNMENTS,
+    DepthScene,
     by_estimator,
     constant,
-    depth_table,
+    depth_scene,
     empty_floor,
     evaluate_depth,
     score_depth,
 )
 from paco_core.registry import BACKENDS
-from paco_core.types import DepthMap
+from paco_core.types import DepthMap, Photo, Segmentation
 from scene3d.evaluation.room_scenes import room_scenes
 
 
@@ -56,17 +58,32 @@ def test_alignment_takes_away_what_it_says(values: list[float], factor: float, o
 
 
 def test_geometry_knows_the_objects_better_than_a_constant_does():
-    scenes = list(room_scenes(range(3)))
+    scenes = [depth_scene(scene) for scene in room_scenes(range(3))]
     methods = {
         "constant": constant,
         "empty floor": empty_floor,
         "geometric": by_estimator(BACKENDS.create("depth", "geometric")),
         "truth": lambda scene: scene.depth,
     }
-    rows = evaluate_depth(scenes, methods, total=3)
+    rows = {row.method: row.figures for row in evaluate_depth(scenes, methods, total=3)}
     assert len(rows) == 4 * len(ALIGNMENTS)
-    errors = {(name, how): np.mean([objects.abs_rel for _, objects in scores]) for name, how, scores in rows}
     for how in ALIGNMENTS:
-        assert errors["truth", how] == pytest.approx(0, abs=1e-4)
-        assert errors["geometric", how] < 0.7 * errors["constant", how]
-    assert "| truth | scale | 0.000 (0.000–0.000) | 1.000" in depth_table(rows)
+        truth, ours, wall = (rows[f"{name}, {how}"]["objects: AbsRel"].value for name in ("truth", "geometric", "constant"))
+        assert truth == pytest.approx(0, abs=1e-4)
+        assert ours < 0.7 * wall
+    assert str(rows["truth, scale"]["δ < 1.25"]) == "1.000 (1.000–1.000)"
+
+
+def broken(scene: DepthScene) -> DepthMap:
+    raise ValueError("no idea")
+
+
+def test_a_failure_counts_as_a_wall_and_photos_without_masks_have_no_objects():
+    photo = Photo(np.zeros((4, 6, 3), np.uint8), "p", "0")
+    truth = DepthMap(np.linspace(1, 3, 24, dtype=np.float32).reshape(4, 6), np.ones((4, 6), bool), "metric", "test")
+    scene = DepthScene(photo, truth, Segmentation((), (), np.zeros((0, 4, 6), bool)), estimate_camera(photo))
+    rows = {row.method: row for row in evaluate_depth([scene], {"constant": constant, "broken": broken})}
+    for how in ALIGNMENTS:
+        assert rows[f"broken, {how}"].figures["AbsRel"] == rows[f"constant, {how}"].figures["AbsRel"]
+    assert rows["broken, scale"].facts == {"photos": "1", "failed": "1"}
+    assert str(rows["constant, scale"].figures["objects: AbsRel"]) == "–"

@@ -10,6 +10,7 @@ from paco_core.errors import BadInput
 from paco_core.evaluation.order import true_order
 from paco_core.evaluation.outlines import fill_with_outline
 from paco_core.evaluation.scenes import AmodalScene
+from paco_core.evaluation.usable import usable
 from paco_core.maskjson import read_json
 from paco_core.photo import load_photo
 from paco_core.polygons import polygon_points
@@ -19,32 +20,35 @@ from paco_core.types import Segmentation
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-def read_cocoa(path: Path, photos: Path | None = None, *, stuff: bool = True) -> Iterator[AmodalScene]:
+def read_cocoa(
+    path: Path, photos: Path | None = None, *, stuff: bool = True, skipped: list[str] | None = None
+) -> Iterator[AmodalScene]:
     """The scenes of a COCOA file, or of a folder with one JSON file a photo, as they are needed.
 
     A file about many images (``images``, ``annotations``) finds them by ``file_name`` in ``photos``, else beside it; one
     about a single image (``regions``) by its own stem. ``stuff``: with regions that are marked as stuff, as SSSD counts them
-    (PACO leaves them out). Raises ``BadInput``, naming the file, for what is damaged; regions without a shape count as damage.
+    (PACO leaves them out). What is damaged or lacks its photo is skipped, with a sentence in ``skipped``; regions without a
+    shape count as damage. Raises ``BadInput`` for a folder or file without annotations, and when nothing can be used.
     """
-    if path.is_dir():
-        files = sorted(path.glob("*.json"))
-        if not files:
-            raise BadInput(f"{path} has no JSON file with amodal regions.")
-        for file in files:
-            yield from read_cocoa(file, photos or path, stuff=stuff)
-        return
-    content, folder = read_json(path), photos or path.parent
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise BadInput(f"{path} has no JSON file with amodal regions.")
+    flaws = [] if skipped is None else skipped
+    found = (item for file in usable(files, lambda file: _annotations(file, photos or file.parent), flaws) for item in file)
+    return usable(found, lambda item: _scene(*item, stuff=stuff), flaws)
+
+
+def _annotations(path: Path, folder: Path) -> list[tuple[Path, dict[str, Any], Path, str]]:
+    """What a file says about each photo: the file, the annotation, and the photo's folder and stem."""
+    content = read_json(path)
     if isinstance(content, dict) and isinstance(content.get("regions"), list):
-        yield _scene(path, content, _beside(folder, path.stem, path), stuff=stuff)
-        return
+        return [(path, content, folder, path.stem)]
     if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in ("images", "annotations")):
         raise BadInput(f"{path} has no amodal annotations (regions, or images and annotations with regions).")
-    names = {image.get("id"): str(image.get("file_name", "")) for image in content["images"] if isinstance(image, dict)}
-    for annotation in content["annotations"]:
-        if not isinstance(annotation, dict) or not isinstance(annotation.get("regions"), list):
-            raise BadInput(f"{path} has an annotation without regions: is it an ordinary COCO file?")
-        name = Path(names.get(annotation.get("image_id"), "")).name
-        yield _scene(path, annotation, _beside(folder, Path(name).stem, path), stuff=stuff)
+    names = {str(image.get("id")): str(image.get("file_name", "")) for image in content["images"] if isinstance(image, dict)}
+    if not all(isinstance(a, dict) and isinstance(a.get("regions"), list) for a in content["annotations"]):
+        raise BadInput(f"{path} has an annotation without regions: is it an ordinary COCO file?")
+    return [(path, a, folder, Path(names.get(str(a.get("image_id")), "")).stem) for a in content["annotations"]]
 
 
 def _beside(folder: Path, stem: str, path: Path) -> Path:
@@ -54,7 +58,8 @@ def _beside(folder: Path, stem: str, path: Path) -> Path:
     return found
 
 
-def _scene(path: Path, annotation: dict[str, Any], photo_path: Path, *, stuff: bool) -> AmodalScene:
+def _scene(path: Path, annotation: dict[str, Any], folder: Path, stem: str, *, stuff: bool) -> AmodalScene:
+    photo_path = _beside(folder, stem, path)
     photo = load_photo(photo_path)
     regions = [r for r in annotation["regions"] if isinstance(r, dict) and (stuff or not r.get("isStuff"))]
     if not regions:

@@ -2,8 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -12,7 +14,9 @@ from paco_core.backends.base import Completer
 from paco_core.complete import complete
 from paco_core.evaluation.amodal import MaskScore, score_mask
 from paco_core.evaluation.colour import ColourScore, score_colours
+from paco_core.evaluation.features import FeatureExtractor
 from paco_core.evaluation.fill_methods import FillMethod, fill_hidden
+from paco_core.evaluation.looks import Look, look, look_at_truth
 from paco_core.evaluation.mask_methods import MaskMethod
 from paco_core.evaluation.order import Order, order_by_convexity
 from paco_core.evaluation.scenes import AmodalScene
@@ -32,7 +36,13 @@ class Completed:
     """None: the method has no opinion about colours."""
 
 
-Method = Callable[[AmodalScene], Completed]
+@dataclass(frozen=True)
+class Method:
+    """A way to complete the objects of a scene."""
+
+    run: Callable[[AmodalScene], Completed]
+    colours: bool
+    """Whether it has an opinion about colours: where it fails, what the photo shows there counts as its answer."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,10 @@ class Instance:
     mask: MaskScore
     colour: ColourScore | None
     """None where colours are not known, not made, or next to nothing is hidden."""
+    look: Look | None = None
+    """None without a feature extractor, without colours, or where nothing is to be compared."""
     failure: str = ""
-    """Why the method gave nothing: then the visible part counts as its answer."""
+    """Why the method gave nothing: then the visible part, and the colours of what hides the rest, count as its answer."""
 
 
 @dataclass(frozen=True)
@@ -59,25 +71,49 @@ class MethodRun:
     seconds: float
 
 
+@runtime_checkable
+class Watcher(Protocol):
+    """Sees every scene and what a method made of it, e.g. to draw it."""
+
+    def __call__(self, scene: AmodalScene, completed: Completed, instances: tuple[Instance, ...]) -> None:
+        """``instances`` are in the scene's order."""
+        ...
+
+
 def evaluate(
-    scenes: Iterable[AmodalScene], methods: dict[str, Method], *, total: int = 0, progress: Progress = silent
+    scenes: Iterable[AmodalScene],
+    methods: dict[str, Method],
+    *,
+    extractor: FeatureExtractor | None = None,
+    watchers: Mapping[str, Watcher] = MappingProxyType({}),
+    total: int = 0,
+    progress: Progress = silent,
 ) -> tuple[MethodRun, ...]:
-    """Every method on every scene; scenes are read once, one at a time. ``total`` of them, where that is known."""
+    """Every method on every scene; scenes are read once, one at a time. ``total`` of them, where that is known.
+
+    ``extractor`` looks at completed objects (its time is not the method's); ``watchers`` are called by the method's name.
+    """
     rows: dict[str, list[tuple[Instance, ...]]] = {name: [] for name in methods}
     seconds = dict.fromkeys(methods, 0.0)
     for count, scene in enumerate(scenes, 1):
+        subjects = () if extractor is None else look_at_truth(extractor, scene)
         for name, method in methods.items():
             start = time.perf_counter()
             completed, failure = _attempt(method, scene, name)
             seconds[name] += time.perf_counter() - start
-            rows[name].append(_score(scene, name, completed, failure))
+            looks = {}
+            if extractor is not None and completed.rgb is not None:
+                looks = look(extractor, scene, subjects, completed.masks, completed.rgb)
+            rows[name].append(_score(scene, name, completed, looks, failure))
+            if name in watchers:
+                watchers[name](scene, completed, rows[name][-1])
         progress("deocclusion", count, max(total, count), scene.photo.name)
     return tuple(MethodRun(name, tuple(rows[name]), seconds[name]) for name in methods)
 
 
 def by_masks(method: MaskMethod, order: Callable[[AmodalScene], Order]) -> Method:
     """A method that completes masks alone."""
-    return lambda scene: Completed(method(scene.segmentation.masks, order(scene)))
+    return Method(lambda scene: Completed(method(scene.segmentation.masks, order(scene))), colours=False)
 
 
 def by_completer(completer: Completer, order: Callable[[AmodalScene], Order], *, seed: int = 0) -> Method:
@@ -94,10 +130,10 @@ def by_completer(completer: Completer, order: Callable[[AmodalScene], Order], *,
         masks = np.zeros_like(scene.segmentation.masks)
         rgb = np.broadcast_to(scene.photo.rgb, (len(masks), *scene.photo.rgb.shape)).copy()
         for k, obj in zip(kept, complete(scene.photo, seen, graph, completer, seed=seed), strict=True):
-            _paste(obj, masks[k], rgb[k])
+            paste(obj, masks[k], rgb[k])
         return Completed(masks, rgb)
 
-    return run
+    return Method(run, colours=True)
 
 
 def by_fill(method: FillMethod) -> Method:
@@ -107,7 +143,7 @@ def by_fill(method: FillMethod) -> Method:
         pairs = zip(scene.segmentation.masks, scene.amodal, strict=True)
         return Completed(scene.amodal, np.stack([fill_hidden(method, scene.photo.rgb, seen, whole) for seen, whole in pairs]))
 
-    return run
+    return Method(run, colours=True)
 
 
 def true_order_of(scene: AmodalScene) -> Order:
@@ -129,24 +165,26 @@ def graph_of(ids: tuple[int, ...], order: Order) -> OcclusionGraph:
 
 def _attempt(method: Method, scene: AmodalScene, name: str) -> tuple[Completed, str]:
     try:
-        return method(scene), ""
+        return method.run(scene), ""
     except Exception as error:
         log.warning("%s fails on %s", name, scene.photo.name, exc_info=True)
-        return Completed(scene.segmentation.masks), f"{type(error).__name__}: {error}"
+        masks, shown = scene.segmentation.masks, scene.photo.rgb
+        unchanged = np.broadcast_to(shown, (len(masks), *shown.shape)) if method.colours else None
+        return Completed(masks, unchanged), f"{type(error).__name__}: {error}"
 
 
-def _score(scene: AmodalScene, method: str, completed: Completed, failure: str) -> tuple[Instance, ...]:
+def _score(scene: AmodalScene, method: str, completed: Completed, looks: dict[int, Look], failure: str) -> tuple[Instance, ...]:
     found = []
     for k, (object_id, name) in enumerate(zip(scene.segmentation.ids, scene.segmentation.names, strict=True)):
         seen, whole, colour = scene.segmentation.masks[k], scene.amodal[k], None
         if completed.rgb is not None and scene.alone is not None:
             colour = score_colours(completed.rgb[k], np.ascontiguousarray(scene.alone[k, ..., :3]), whole, seen)
         mask = score_mask(completed.masks[k], whole, seen)
-        found.append(Instance(scene.photo.name, object_id, name, method, mask, colour, failure))
+        found.append(Instance(scene.photo.name, object_id, name, method, mask, colour, looks.get(k), failure))
     return tuple(found)
 
 
-def _paste(obj: CompleteObject, mask: Bool[np.ndarray, "h w"], rgb: UInt8[np.ndarray, "h w 3"]) -> None:
+def paste(obj: CompleteObject, mask: Bool[np.ndarray, "h w"], rgb: UInt8[np.ndarray, "h w 3"]) -> None:
     """The crop into the frame; what lies beyond it is cut off."""
     x0, y0, x1, y1 = obj.box_xyxy
     h, w = mask.shape

@@ -1,17 +1,17 @@
-"""What ``paco eval deocclusion`` shows and keeps: tables with intervals, one line per object, and figures to compare with."""
+"""What ``paco eval deocclusion`` shows and keeps: figures with intervals, a table by hidden share, one line per object."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from paco_core.errors import BadInput
+import numpy as np
+from jaxtyping import Float32
+
 from paco_core.evaluation import amodal, colour
 from paco_core.evaluation.deocclusion import Instance, MethodRun
-from paco_core.evaluation.table import Estimate, bootstrap
-from paco_core.maskjson import read_json
+from paco_core.evaluation.distribution import FRECHET_LEAST, frechet, kid
+from paco_core.evaluation.figures import Figure, Row, Table, number, plain
+from paco_core.evaluation.table import bootstrap
 
 Items = Sequence[Instance]
 BINS = (0.05, 0.25, 0.5, 0.75, 1.0)
@@ -46,50 +46,58 @@ COLUMNS: dict[str, Callable[[Items], float]] = {
 }
 
 
-@dataclass(frozen=True)
-class Summary:
-    """One method's figures."""
-
-    method: str
-    objects: int
-    occluded: int
-    failed: int
-    seconds: float
-    figures: dict[str, Estimate]
+def look_columns(extractor: str) -> tuple[str, str, str]:
+    """Names of the figures that a feature extractor gives, its own name included."""
+    return f"perceptual distance ({extractor})", f"KID × 1000 ({extractor})", f"Fréchet distance ({extractor})"
 
 
-def summarise(run: MethodRun) -> Summary:
-    """All columns, with intervals over scenes."""
+def summarise(run: MethodRun, extractor: str | None = None, *, least: int = FRECHET_LEAST) -> Row:
+    """All columns, with intervals over scenes; with the name of an extractor also what its features say.
+
+    The Fréchet distance is left unknown below ``least`` pictures on either side.
+    """
     items = [item for scene in run.scenes for item in scene]
-    figures = {name: bootstrap(run.scenes, measure) for name, measure in COLUMNS.items()}
-    return Summary(run.method, len(items), len(_occluded(items)), sum(bool(i.failure) for i in items), run.seconds, figures)
+    facts = {
+        "objects (occluded)": f"{len(items)} ({len(_occluded(items))})",
+        "failed": str(sum(bool(i.failure) for i in items)),
+        "s": f"{run.seconds:.1f}",
+    }
+    figures: dict[str, Figure] = {name: bootstrap(run.scenes, measure) for name, measure in COLUMNS.items()}
+    if extractor is not None:
+        made, real = vectors(items)
+        enough = min(len(made), len(real)) >= least
+        distances = bootstrap(run.scenes, mean_distance), kid(made, real), plain(frechet(made, real) if enough else math.nan)
+        figures |= zip(look_columns(extractor), distances, strict=True)
+    return Row(run.method, figures, facts)
 
 
-def table(summaries: Sequence[Summary], columns: Sequence[str], before: dict[str, dict[str, float]] | None = None) -> str:
-    """Markdown: a row per method; with ``before`` (``read_figures``) the change since then in square brackets."""
-    lines = ["| method | objects (occluded) | failed | " + " | ".join(columns) + " | s |", "|---" * (len(columns) + 4) + "|"]
-    for s in summaries:
-        cells = [_cell(s.figures[name], (before or {}).get(s.method, {}).get(name)) for name in columns]
-        lines.append(f"| {s.method} | {s.objects} ({s.occluded}) | {s.failed} | {' | '.join(cells)} | {s.seconds:.1f} |")
-    return "\n".join(lines)
+def mean_distance(items: Items) -> float:
+    """Perceptual distance, every object with a hidden part counts the same."""
+    known = [i.look.distance for i in items if i.look is not None and not math.isnan(i.look.distance)]
+    return float(np.mean(known)) if known else math.nan
 
 
-def _cell(estimate: Estimate, before: float | None) -> str:
-    return str(estimate) if before is None else f"{estimate} [{estimate.value - before:+.3f}]"
+def vectors(items: Items) -> tuple[Float32[np.ndarray, "m d"], Float32[np.ndarray, "n d"]]:
+    """The features of completed occluded objects, and of real ones."""
+    looks = [i.look for i in items if i.look is not None]
+    made, real = ([v for look in looks if (v := getattr(look, which)) is not None] for which in ("made", "real"))
+    return _stacked(made), _stacked(real)
 
 
-def bins_table(run: MethodRun) -> str:
-    """Markdown: one method by how much of the object is hidden."""
+def _stacked(rows: list[np.ndarray]) -> Float32[np.ndarray, "n d"]:
+    return np.stack(rows) if rows else np.zeros((0, 1), np.float32)
+
+
+def bins_table(run: MethodRun) -> Table:
+    """One method by how much of the object is hidden."""
     items = [item for scene in run.scenes for item in scene]
-    lines = ["| hidden share | objects | IoU mean | hidden part: mean | PSNR hidden, pooled |", "|---|---|---|---|---|"]
-    low = -math.inf
+    rows, low = [], -math.inf
     for high in BINS:
         here = [i for i in items if low < i.mask.hidden_share <= high]
-        figures = [amodal.mean_iou(_masks(here)), amodal.mean_hidden_iou(_masks(here)), colour.pooled_psnr(_colours(here))]
-        shown = " | ".join("–" if math.isnan(f) else f"{f:.3f}" for f in figures)
-        lines.append(f"| {'up to' if low < 0 else f'{low:.0%} to'} {high:.0%} | {len(here)} | {shown} |")
+        figures = (amodal.mean_iou(_masks(here)), amodal.mean_hidden_iou(_masks(here)), colour.pooled_psnr(_colours(here)))
+        rows.append((f"{'up to' if low < 0 else f'{low:.0%} to'} {high:.0%}", str(len(here)), *map(number, figures)))
         low = high
-    return "\n".join(lines)
+    return Table(("hidden share", "objects", "IoU mean", "hidden part: mean", "PSNR hidden, pooled"), tuple(rows))
 
 
 def instance_rows(runs: Sequence[MethodRun]) -> list[dict[str, Any]]:
@@ -111,27 +119,6 @@ def _flat(item: Instance) -> dict[str, Any]:
         "psnr_hidden": "" if found is None else round(found.psnr, 2),
         "ssim_hidden": "" if found is None else round(found.ssim, 4),
         "sharpness": "" if found is None or math.isnan(found.sharpness) else round(found.sharpness, 3),
+        "perceptual_distance": "" if item.look is None or math.isnan(item.look.distance) else round(item.look.distance, 4),
         "failure": item.failure,
-    }
-
-
-def figures_json(summaries: Sequence[Summary]) -> str:
-    """The figures by method and name; what can't be measured is null."""
-    rows = {s.method: {name: _number(estimate.value) for name, estimate in s.figures.items()} for s in summaries}
-    return json.dumps({"figures": rows}, indent=1) + "\n"
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 6)
-
-
-def read_figures(path: Path) -> dict[str, dict[str, float]]:
-    """What ``figures_json`` wrote, without what could not be measured. Raises ``BadInput`` for anything else."""
-    content = read_json(path)
-    rows = content.get("figures") if isinstance(content, dict) else None
-    if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
-        raise BadInput(f"{path} holds no figures of an earlier evaluation. Give the figures.json of its folder.")
-    return {
-        method: {name: float(value) for name, value in row.items() if isinstance(value, int | float)}
-        for method, row in rows.items()
     }

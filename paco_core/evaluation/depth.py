@@ -1,5 +1,7 @@
 """Errors of depth maps against true ones, at every level of alignment: rankings change with it."""
 
+import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,11 +11,15 @@ from jaxtyping import Bool, Float64
 
 from paco_core.backends.base import DepthEstimator
 from paco_core.camera import estimate_camera
+from paco_core.depth import estimate_depth
+from paco_core.evaluation.figures import Row
 from paco_core.evaluation.scenes import AmodalScene
 from paco_core.evaluation.table import bootstrap
 from paco_core.progress import Progress, silent
 from paco_core.rescue import level_floor
-from paco_core.types import DepthMap
+from paco_core.types import Camera, DepthMap, Photo, Segmentation
+
+log = logging.getLogger(__name__)
 
 Alignment = Literal["scale", "scale and shift"]
 """One factor for the picture, by medians (Zhou et al. 2017); or factor and offset of 1/z, by least squares (MiDaS, 2020)."""
@@ -61,61 +67,87 @@ def score_depth(depth: DepthMap, true: DepthMap, how: Alignment, where: Bool[np.
     )
 
 
-DepthMethod = Callable[[AmodalScene], DepthMap]
+@dataclass(frozen=True)
+class DepthScene:
+    """A photo whose depth is known."""
+
+    photo: Photo
+    depth: DepthMap
+    segmentation: Segmentation
+    """What a method is told of objects, and where they are scored; n is 0 where nobody knows of any."""
+    camera: Camera
 
 
-def constant(scene: AmodalScene) -> DepthMap:
+DepthMethod = Callable[[DepthScene], DepthMap]
+
+
+def depth_scene(scene: AmodalScene) -> DepthScene:
+    """A scene whose depth is known. Raises ``ValueError`` for others."""
+    if scene.depth is None:
+        raise ValueError(f"the depth of {scene.photo.name} is not known")
+    return DepthScene(scene.photo, scene.depth, scene.segmentation, scene.camera or estimate_camera(scene.photo))
+
+
+def constant(scene: DepthScene) -> DepthMap:
     """A wall across the view."""
     return DepthMap(np.ones(scene.photo.hw, np.float32), np.ones(scene.photo.hw, bool), "relative", "constant")
 
 
-def empty_floor(scene: AmodalScene) -> DepthMap:
+def empty_floor(scene: DepthScene) -> DepthMap:
     """A level floor without objects."""
-    return level_floor(scene.camera or estimate_camera(scene.photo))
+    return level_floor(scene.camera)
 
 
 def by_estimator(estimator: DepthEstimator) -> DepthMethod:
     """A depth estimator as the program calls it."""
-    return lambda scene: estimator.estimate(scene.photo, scene.segmentation, scene.camera or estimate_camera(scene.photo))
+    return lambda scene: estimate_depth(scene.photo, scene.segmentation, scene.camera, estimator)
 
 
-Row = tuple[str, Alignment, Sequence[tuple[DepthScore, DepthScore]]]
-"""Method, alignment, and per scene the scores of the whole picture and of its objects."""
+Scored = tuple[DepthScore, DepthScore | None]
+"""One picture: the whole of it and its objects; None where it has none, or their depth is not known."""
+PICKS: dict[str, Callable[[Scored], float]] = {
+    "AbsRel": lambda pair: pair[0].abs_rel,
+    "δ < 1.25": lambda pair: pair[0].delta,
+    "RMSE log": lambda pair: pair[0].rmse_log,
+    "objects: AbsRel": lambda pair: math.nan if pair[1] is None else pair[1].abs_rel,
+    "objects: δ < 1.25": lambda pair: math.nan if pair[1] is None else pair[1].delta,
+}
 
 
 def evaluate_depth(
-    scenes: Iterable[AmodalScene], methods: dict[str, DepthMethod], *, total: int = 0, progress: Progress = silent
+    scenes: Iterable[DepthScene], methods: dict[str, DepthMethod], *, total: int = 0, progress: Progress = silent
 ) -> tuple[Row, ...]:
-    """Every method on every scene whose depth is known; ``total`` of them, where that is known."""
-    found: dict[tuple[str, Alignment], list[tuple[DepthScore, DepthScore]]] = {
-        (name, how): [] for name in methods for how in ALIGNMENTS
-    }
+    """A row per method and alignment, means over scenes, ``total`` of them where that is known; a failure counts as a wall."""
+    found: dict[tuple[str, Alignment], list[list[Scored]]] = {(name, how): [] for name in methods for how in ALIGNMENTS}
+    failed = dict.fromkeys(methods, 0)
     for count, scene in enumerate(scenes, 1):
-        if scene.depth is not None:
-            objects = np.asarray(scene.segmentation.masks.any(axis=0))
-            for name, method in methods.items():
+        for name, method in methods.items():
+            try:
                 depth = method(scene)
-                for how in ALIGNMENTS:
-                    found[name, how].append((score_depth(depth, scene.depth, how), score_depth(depth, scene.depth, how, objects)))
+                scores = [_score_scene(depth, scene, how) for how in ALIGNMENTS]
+            except Exception:
+                log.warning("%s fails on %s", name, scene.photo.name, exc_info=True)
+                failed[name] += 1
+                scores = [_score_scene(constant(scene), scene, how) for how in ALIGNMENTS]
+            for how, score in zip(ALIGNMENTS, scores, strict=True):
+                found[name, how].append([score])
         progress("depth", count, max(total, count), scene.photo.name)
-    return tuple((name, how, scores) for (name, how), scores in found.items())
+    return tuple(_row(name, how, scores, failed[name]) for (name, how), scores in found.items())
 
 
-def depth_table(rows: Iterable[Row]) -> str:
-    """Markdown: a row per method and alignment; means over scenes, with intervals."""
-    lines = [
-        "| depth | aligned by | AbsRel | δ < 1.25 | RMSE log | objects: AbsRel | objects: δ < 1.25 |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, how, scores in rows:
-        scenes = [[pair] for pair in scores]
-        picks: list[Callable[[tuple[DepthScore, DepthScore]], float]] = [
-            lambda pair: pair[0].abs_rel,
-            lambda pair: pair[0].delta,
-            lambda pair: pair[0].rmse_log,
-            lambda pair: pair[1].abs_rel,
-            lambda pair: pair[1].delta,
-        ]
-        cells = [str(bootstrap(scenes, lambda items, pick=pick: float(np.mean([pick(p) for p in items])))) for pick in picks]
-        lines.append(f"| {name} | {how} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _score_scene(depth: DepthMap, scene: DepthScene, how: Alignment) -> Scored:
+    objects = np.asarray(scene.segmentation.masks.any(axis=0))
+    seen = (objects & depth.valid & scene.depth.valid).any()
+    return score_depth(depth, scene.depth, how), score_depth(depth, scene.depth, how, objects) if seen else None
+
+
+def _row(name: str, how: Alignment, scores: list[list[Scored]], failed: int) -> Row:
+    def mean(pick: Callable[[Scored], float]) -> Callable[[Sequence[Scored]], float]:
+        def measure(items: Sequence[Scored]) -> float:
+            values = [value for item in items if not math.isnan(value := pick(item))]
+            return float(np.mean(values)) if values else math.nan
+
+        return measure
+
+    figures = {column: bootstrap(scores, mean(pick)) for column, pick in PICKS.items()}
+    return Row(f"{name}, {how}", figures, {"photos": str(len(scores)), "failed": str(failed)})

@@ -18,7 +18,7 @@ FillMethod = Callable[[Rgb, Mask, Mask], Rgb]
 
 EDGE_PX = 1
 """Visible pixels this near to the edge mix in what is in front, and spoil a fill by 2 to 3 dB (measured on composites)."""
-TELEA_RADIUS = 3
+INPAINT_RADIUS = 3
 """Px: what OpenCV's own examples use."""
 
 
@@ -41,7 +41,14 @@ def telea(rgb: Rgb, known: Mask, hole: Mask) -> Rgb:
     """OpenCV's inpainting after Telea (2004), from the object's own pixels."""
     import cv2
 
-    return _put(rgb, hole, cv2.inpaint(nearest(rgb, known), hole.astype(np.uint8), TELEA_RADIUS, cv2.INPAINT_TELEA))
+    return _inpainted(rgb, known, hole, cv2.INPAINT_TELEA)
+
+
+def navier_stokes(rgb: Rgb, known: Mask, hole: Mask) -> Rgb:
+    """OpenCV's inpainting after Bertalmío et al. (2001), from the object's own pixels."""
+    import cv2
+
+    return _inpainted(rgb, known, hole, cv2.INPAINT_NS)
 
 
 def exemplar(rgb: Rgb, known: Mask, hole: Mask) -> Rgb:
@@ -62,6 +69,7 @@ METHODS: dict[str, FillMethod] = {
     "nearest pixel": nearest_pixel,
     "Laplace": laplace,
     "Telea (OpenCV)": telea,
+    "Navier-Stokes (OpenCV)": navier_stokes,
     "exemplar": exemplar,
     "mirrored, else Laplace": mirrored,
 }
@@ -78,6 +86,13 @@ def fill_hidden(method: FillMethod, rgb: Rgb, visible: Mask, amodal: Mask) -> Rg
     out = rgb.copy()
     out[box] = method(np.ascontiguousarray(rgb[box]), known[box], hole[box])
     return out
+
+
+def _inpainted(rgb: Rgb, known: Mask, hole: Mask, algorithm: int) -> Rgb:
+    """What is beside the object takes its nearest colour first, so that no other colour flows in."""
+    import cv2
+
+    return _put(rgb, hole, cv2.inpaint(nearest(rgb, known), hole.astype(np.uint8), INPAINT_RADIUS, algorithm))
 
 
 def _put(rgb: Rgb, hole: Mask, filled: np.ndarray) -> Rgb:

@@ -7,6 +7,8 @@ from jaxtyping import Bool
 
 from paco_core.evaluation.order import Order, ancestors
 from paco_core.evaluation.outlines import outlined_hull
+from paco_core.masks import box_slices
+from paco_core.shape import best_mirrors
 
 Masks = Bool[np.ndarray, "n h w"]
 MaskMethod = Callable[[Masks, Order], Masks]
@@ -33,10 +35,23 @@ def everything_hidden(visible: Masks, order: Order) -> Masks:
     return visible | under_occluders(visible, order)
 
 
+def mirrored_clipped(visible: Masks, order: Order) -> Masks:
+    """What is visible and, under occluders, its mirror image at the axis that fits best (any direction)."""
+    hidden = under_occluders(visible, order)
+    return np.stack([_mirrored(*pair) for pair in zip(visible, hidden, strict=True)])
+
+
+def hull_or_mirror_clipped(visible: Masks, order: Order) -> Masks:
+    """The hull and the mirror image together, under occluders: the best without training on composites of cut-outs."""
+    return hull_clipped(visible, order) | mirrored_clipped(visible, order)
+
+
 METHODS: dict[str, MaskMethod] = {
     "visible": raw,
     "hull": hull,
     "hull clipped": hull_clipped,
+    "symmetry clipped": mirrored_clipped,
+    "hull or symmetry, clipped": hull_or_mirror_clipped,
     "all under occluders": everything_hidden,
 }
 
@@ -44,3 +59,13 @@ METHODS: dict[str, MaskMethod] = {
 def under_occluders(visible: Masks, order: Order) -> Masks:
     """For each object the visible masks of everything in front of it, through any number of steps."""
     return np.stack([visible[ancestors(order, i)].any(axis=0) for i in range(len(visible))])
+
+
+def _mirrored(visible: Bool[np.ndarray, "h w"], hidden: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    if not visible.any() or not (hidden & ~visible).any():
+        return visible
+    box = box_slices(visible | hidden, 1)
+    mirror = best_mirrors(visible[box], hidden[box] & ~visible[box])[0]
+    out = visible.copy()
+    out[box] |= mirror.reflect(visible[box]) & hidden[box]
+    return out

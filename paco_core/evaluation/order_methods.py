@@ -1,7 +1,6 @@
 """Orders without any training on scenes whose order is known: rows to beat."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,14 +8,16 @@ from paco_core.backends.base import OrderPredictor
 from paco_core.camera import estimate_camera
 from paco_core.depth import estimate_depth
 from paco_core.evaluation import order
+from paco_core.evaluation.figures import Row
 from paco_core.evaluation.order import Order, PairScore
 from paco_core.evaluation.scenes import AmodalScene
-from paco_core.evaluation.table import Estimate, bootstrap
+from paco_core.evaluation.table import bootstrap
 from paco_core.progress import Progress, silent
 from paco_core.registry import BACKENDS
 from paco_core.types import Segmentation
 
 OrderMethod = Callable[[AmodalScene], Order]
+COLUMNS = ("acc_occpair", "acc_allpair")
 
 
 def by_masks(rule: Callable[[np.ndarray], Order]) -> OrderMethod:
@@ -51,19 +52,9 @@ def order_methods(predictor: OrderPredictor, *, depth_known: bool) -> dict[str, 
     return methods | ({f"{predictor.name}, true depth": by_predictor(predictor, use_depth=True)} if depth_known else {})
 
 
-@dataclass(frozen=True)
-class OrderRow:
-    """One method's figures."""
-
-    method: str
-    pairs: PairScore
-    acc_occpair: Estimate
-    acc_allpair: Estimate
-
-
 def evaluate_order(
     scenes: Iterable[AmodalScene], methods: dict[str, OrderMethod], *, total: int = 0, progress: Progress = silent
-) -> tuple[OrderRow, ...]:
+) -> tuple[Row, ...]:
     """Every method on every scene; ``total`` of them, where that is known."""
     found: dict[str, list[list[PairScore]]] = {name: [] for name in methods}
     for count, scene in enumerate(scenes, 1):
@@ -73,24 +64,16 @@ def evaluate_order(
     return tuple(_row(name, scores) for name, scores in found.items())
 
 
-def _row(name: str, scores: list[list[PairScore]]) -> OrderRow:
+def _row(name: str, scores: list[list[PairScore]]) -> Row:
     def total(items: Iterable[PairScore]) -> PairScore:
         return sum(items, PairScore(0, 0, 0, 0))
 
-    return OrderRow(
+    pairs = total(score for scene in scores for score in scene)
+    return Row(
         name,
-        total(score for scene in scores for score in scene),
-        bootstrap(scores, lambda items: total(items).acc_occpair),
-        bootstrap(scores, lambda items: total(items).acc_allpair),
+        {
+            "acc_occpair": bootstrap(scores, lambda items: total(items).acc_occpair),
+            "acc_allpair": bootstrap(scores, lambda items: total(items).acc_allpair),
+        },
+        {"right of occluding pairs": f"{pairs.occluding_right} / {pairs.occluding}", "of all pairs": str(pairs.pairs)},
     )
-
-
-def order_table(rows: Iterable[OrderRow]) -> str:
-    """Markdown: a row per method."""
-    lines = ["| method | acc_occpair | right of occluding pairs | acc_allpair | of all pairs |", "|---|---|---|---|---|"]
-    for row in rows:
-        p = row.pairs
-        lines.append(
-            f"| {row.method} | {row.acc_occpair} | {p.occluding_right} / {p.occluding} | {row.acc_allpair} | {p.pairs} |"
-        )
-    return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Measures with how sure they are: bootstrap intervals over scenes, tables, and files that later runs compare with."""
+"""Measures with how sure they are: bootstrap intervals over scenes."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ RESAMPLES = 500
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measure and its 95 % interval."""
+    """A measure and its 95 % interval; the interval's ends are NaN where there is none."""
 
     value: float
     low: float
@@ -23,6 +23,8 @@ class Estimate:
     def __str__(self) -> str:
         if math.isnan(self.value):
             return "–"
+        if math.isnan(self.low):
+            return f"{self.value:.3f}"
         return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})"
 
 

@@ -16,7 +16,8 @@ from scene3d.evaluation import photos, rooms
 from scene3d.evaluation.photo_scenes import choose, find_scenes
 from scene3d.evaluation.photo_sheets import ROWS_PER_SHEET, photo_row, write_sheet
 from scene3d.pipeline import Config
-from viewers.commands import Outcome, eval_hidden
+from viewers.commands import Outcome, eval_consistency, eval_deocclusion, eval_hidden
+from viewers.evaluation import command_line
 from viewers.job import config
 from viewers.table import write_csv
 
@@ -50,9 +51,10 @@ class Options:
     what: (
         Annotated[Rooms, subcommand("rooms")]
         | Annotated[Photos, subcommand("photos")]
-        | Annotated[eval_hidden.Deocclusion, subcommand("deocclusion")]
+        | Annotated[eval_deocclusion.Deocclusion, subcommand("deocclusion")]
         | Annotated[eval_hidden.Order, subcommand("order")]
         | Annotated[eval_hidden.Depth, subcommand("depth")]
+        | Annotated[eval_consistency.Consistency, subcommand("consistency")]
     )
     preset: str | None = None
     """Name of a preset, or a YAML file with settings of the stages."""
@@ -68,12 +70,14 @@ def run(options: Options, progress: Progress) -> Outcome:
             return _rooms(options.what, settings, progress)
         case Photos():
             return _photos(options.what, settings, progress)
-        case eval_hidden.Deocclusion():
-            return eval_hidden.run_deocclusion(options.what, settings, progress)
+        case eval_deocclusion.Deocclusion():
+            return eval_deocclusion.run_deocclusion(options.what, settings, progress, command_line(options))
         case eval_hidden.Order():
-            return eval_hidden.run_order(options.what, settings, progress)
+            return eval_hidden.run_order(options.what, settings, progress, command_line(options))
         case eval_hidden.Depth():
-            return eval_hidden.run_depth(options.what, settings, progress)
+            return eval_hidden.run_depth(options.what, settings, progress, command_line(options))
+        case eval_consistency.Consistency():
+            return eval_consistency.run_consistency(options.what, settings, progress, command_line(options))
 
 
 def _rooms(options: Rooms, settings: Config, progress: Progress) -> Outcome:
