@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 
 from scene3d.glb import GlbConfig, write_object_glb, write_scene_glb
+from scene3d.synthetic import scenes as rendered
+from scene3d.synthetic.sceneio import encode
+from scene3d.synthetic.stock import open_stock
 from tests.scenes import make_scene
+from tests.stockfiles import write_models, write_textures
 
 TOOL = Path(__file__).parent / "validator"
 NOTHING = {"numErrors": 0, "numWarnings": 0, "numInfos": 0, "numHints": 0, "messages": []}
@@ -77,3 +81,12 @@ def test_the_validator_does_see_a_fault(validate, tmp_path):
     assert b'"metallicFactor":0.0' in data
     path.write_bytes(data.replace(b'"metallicFactor":0.0', b'"metallicFactor":7.0'))
     assert validate(path)[str(path)]["numErrors"] == 1
+
+
+def test_nor_about_rendered_scenes_of_models_and_of_procedural_shapes(validate, tmp_path):
+    stock = open_stock(write_models(tmp_path / "models"), write_textures(tmp_path / "textures"))
+    for seed in range(6):
+        scene = rendered.make_scene(seed, rendered.SceneSettings(hw=(64, 64)), stock if seed % 2 else rendered.PROCEDURAL)
+        (tmp_path / f"{seed}.glb").write_bytes(encode(scene)["scene.glb"])
+    paths = sorted(tmp_path.glob("*.glb"))
+    assert validate(*paths) == {str(path): NOTHING for path in paths}

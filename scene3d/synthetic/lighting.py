@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter
 
+from paco_core.masks import box_slices
 from scene3d.rays import Hits, RayMesh
 from scene3d.shadow import FloorShadow
 from scene3d.synthetic.items import Item, Solid
@@ -93,16 +94,11 @@ def lit_layers(layers: list[Layer], blockers: RayMesh, light: Light, eye: np.nda
     return [_lit_layer(layer, blockers, light, eye, focal_px, index == 0) for index, layer in enumerate(layers)]
 
 
-def normals_of(layer: Layer, eye: np.ndarray) -> Float[np.ndarray, "h w 3"]:
-    """Smooth unit normals in world axes, on the side that the eye sees; 0 where nothing is hit."""
-    out = np.zeros((*layer.hits.mask.shape, 3))
-    out[layer.hits.mask] = _surface(layer, eye)[1]
-    return out
-
-
-def _surface(layer: Layer, eye: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """World points and normals (n, 3) of the pixels that the layer fills."""
-    mask, solid = layer.hits.mask, layer.solid
+def surface(
+    layer: Layer, mask: Bool[np.ndarray, "h w"], eye: np.ndarray
+) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
+    """World points of pixels that the layer fills, and their smooth unit normals, on the side that the eye sees."""
+    solid = layer.solid
     triangle, bary = layer.hits.triangle[mask], layer.hits.bary[mask]
     rotation = layer.world_from_solid[:3, :3] / np.cbrt(np.linalg.det(layer.world_from_solid[:3, :3]))
     local = np.einsum("nk,nkj->nj", bary, solid.vertices[solid.faces[triangle]])
@@ -115,7 +111,10 @@ def _surface(layer: Layer, eye: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _lit_layer(layer: Layer, blockers: RayMesh, light: Light, eye: np.ndarray, focal_px: float, first: bool) -> np.ndarray:
     mask = layer.hits.mask
-    points, normals = _surface(layer, eye)
+    out = np.zeros((*mask.shape, 3))
+    if not mask.any():
+        return out
+    points, normals = surface(layer, mask, eye)
     rows, cols = np.nonzero(mask)
     lit = _Lit(points, normals, mask, np.mod(0.75488 * cols + 0.56984 * rows, 1.0))  # R2 sequence: even over any window
     received = light.ambient(normals)
@@ -127,7 +126,6 @@ def _lit_layer(layer: Layer, blockers: RayMesh, light: Light, eye: np.ndarray, f
     for lamp in light.lamps:
         received = received + _from_lamp(lit, lamp, blockers, light.shadow_rays)[:, None] * lamp.colour
     albedo = (_colour(layer, lit, eye, focal_px) / 255) ** GAMMA
-    out = np.zeros((*mask.shape, 3))
     out[mask] = albedo * received
     return out
 
@@ -177,9 +175,12 @@ def _sky_blocked(lit: _Lit, blockers: RayMesh, light: Light) -> np.ndarray:
 
 def _blurred(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Values (n,) of a mask's pixels, smoothed over the mask alone."""
-    image = np.zeros(mask.shape)
-    image[mask] = values
-    return gaussian_filter(image, PENUMBRA_PX)[mask] / gaussian_filter(mask.astype(float), PENUMBRA_PX)[mask]
+    box = box_slices(mask)
+    inside = mask[box]
+    image = np.zeros(inside.shape)
+    image[inside] = values
+    weight = gaussian_filter(inside.astype(float), PENUMBRA_PX, mode="constant")
+    return gaussian_filter(image, PENUMBRA_PX, mode="constant")[inside] / weight[inside]
 
 
 def _tangents(axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,9 @@
 """What rendered scenes are made of: models with a size, textures for floors, walls and tables, skies."""
 
+import io
 import json
 import logging
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -53,6 +55,8 @@ DARK_SCAN = 90.0
 """Mean grey level below which a scan's texture counts as too dark …"""
 MOST_GAIN = 2.0
 """… and is brightened, at most so much."""
+MOST_SKY_BYTES = 200_000_000
+"""Unpacked: 2048 rows in float32."""
 KEPT_MODELS = 64
 """In memory at once: their ray trees and textures are a few MB each."""
 
@@ -136,6 +140,9 @@ def load_texture(path: Path) -> Mipmap:
 def load_sky(path: Path) -> Sky:
     """A panorama: an ``npz`` file with the array ``rgb`` (h, 2h, 3), linear light. Raises ``BadInput``."""
     try:
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path, "panorama"))) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MOST_SKY_BYTES:
+                raise ValueError("it is too large")
         with np.load(path, allow_pickle=False) as content:
             rgb = np.asarray(content["rgb"], np.float64)
     except Exception as error:

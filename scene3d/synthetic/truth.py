@@ -7,10 +7,11 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int, UInt8
 from scipy.ndimage import gaussian_filter
 
+from paco_core.masks import box_slices
 from paco_core.occlusion import break_cycles, layers_of
 from paco_core.types import Camera, DepthMap, OcclusionEdge, Photo, Segmentation
 from scene3d.synthetic.items import Item
-from scene3d.synthetic.lighting import Layer, normals_of, srgb
+from scene3d.synthetic.lighting import Layer, srgb, surface
 from scene3d.types import Pose, Support
 
 
@@ -123,8 +124,11 @@ def develop(shot: Shot, light: list[np.ndarray], sky: np.ndarray | None, film: F
     everywhere = np.ones(rgb.shape[:2], bool)
     photo = _grey_levels(_through_lens(rgb, everywhere, film) + noise)
     amodal = z[1:] < np.inf
-    seen = [_grey_levels(_through_lens(c, m, film) + noise) * m[..., None] for c, m in zip(colours, amodal, strict=True)]
-    normals = np.take_along_axis(np.stack([normals_of(layer, eye) for layer in shot.layers]), nearest[None, ..., None], axis=0)[0]
+    alone = np.stack([_alone(c, m, noise, film) for c, m in zip(colours, amodal, strict=True)])
+    normals = np.zeros(rgb.shape)
+    for index, layer in enumerate(shot.layers):
+        seen = (nearest == index) & hit
+        normals[seen] = surface(layer, seen, eye)[1]
     return TrueScene(
         seed=shot.seed,
         photo=Photo(rgb=photo, name=shot.name, sha256=hashlib.sha256(photo.tobytes()).hexdigest()),
@@ -138,7 +142,7 @@ def develop(shot: Shot, light: list[np.ndarray], sky: np.ndarray | None, film: F
             masks=np.stack([nearest == index + 1 for index in range(len(shot.items))]),
         ),
         amodal=amodal,
-        alone=np.stack([np.dstack([c, np.where(m, 255, 0)]) for c, m in zip(seen, amodal, strict=True)]).astype(np.uint8),
+        alone=alone,
         empty=_grey_levels(_through_lens(backdrop, everywhere, film)),
         objects=tuple(_truth(item, shot.items) for item in shot.items),
         order=_order(shot.items, z[1:]),
@@ -150,10 +154,20 @@ def _grey_levels(rgb: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
     return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
 
 
+def _alone(colour: np.ndarray, mask: np.ndarray, noise: np.ndarray, film: Film) -> UInt8[np.ndarray, "h w 4"]:
+    """One object as the camera would take it; 0 outside of it."""
+    out = np.zeros((*mask.shape, 4), np.uint8)
+    box = box_slices(mask)
+    inside = mask[box]
+    out[box][inside, :3] = _grey_levels(_through_lens(colour[box], inside, film) + noise[box])[inside]
+    out[mask, 3] = 255
+    return out
+
+
 def _through_lens(rgb: np.ndarray, mask: np.ndarray, film: Film) -> np.ndarray:
     """The colours (h, w, 3) of a mask as the lens blurs them, nothing from outside mixed in."""
-    weight = gaussian_filter(mask.astype(float), film.lens_px)[..., None]
-    return gaussian_filter(rgb * mask[..., None], (film.lens_px, film.lens_px, 0)) / np.maximum(weight, 1e-6)
+    weight = gaussian_filter(mask.astype(float), film.lens_px, mode="constant")[..., None]
+    return gaussian_filter(rgb * mask[..., None], (film.lens_px, film.lens_px, 0), mode="constant") / np.maximum(weight, 1e-6)
 
 
 def _truth(item: Item, items: list[Item]) -> TrueObject:
