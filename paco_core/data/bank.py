@@ -7,7 +7,6 @@ trusted.
 
 import io
 import json
-import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +40,9 @@ MAX_SIDE_PX = 1024
 """Of one picture of a pack."""
 MAX_TEXT = 120
 """Characters of a name, category, style or group."""
+
+DAMAGED = (OSError, ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile, Image.DecompressionBombError)
+"""What zip, JSON and picture readers say of files that are no packs."""
 
 T = TypeVar("T")
 
@@ -157,7 +159,7 @@ def _guarded(path: Path, read: Callable[[zipfile.ZipFile], T]) -> T:
             return read(pack)
     except BadInput as flaw:
         raise BadInput(f"{path} {flaw}") from flaw
-    except (OSError, ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise BadInput(f"{path} is no pack that can be read ({error}). Make it again with `paco pack`.") from error
 
 
@@ -189,9 +191,7 @@ def _items(pack: zipfile.ZipFile) -> list[dict[str, str]]:
 
 def _picture(data: bytes, size: int) -> np.ndarray:
     """(4, size, size): colours and alpha resized apart, since colours under alpha 0 are meant to be there."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        image = Image.open(io.BytesIO(data), formats=("WEBP",))
+    image = Image.open(io.BytesIO(data), formats=("WEBP",))
     if max(image.size) > MAX_SIDE_PX:
         raise BadInput(f"holds a picture of {image.width} x {image.height} px; at most {MAX_SIDE_PX} can be used.")
     image = image.convert("RGBA")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, subcommand
 
+from paco_core.data.coco import find_coco
 from paco_core.data.cutouts import find_cutouts
 from paco_core.data.pack import QUALITIES, PackPlan, PackSummary, write_pack
 from paco_core.errors import BadInput
@@ -58,10 +59,26 @@ class Models(Target):
 
 
 @dataclass(frozen=True)
+class Coco(Target):
+    """Un-occluded objects of COCO's photos. The split is only noted down; the photos' licences are yours to heed."""
+
+    annotations: Positional[Path]
+    """COCO's instances file."""
+    images: Positional[Path]
+    """Folder with its photos."""
+    depth: Path | None = None
+    """Folder with one depth file a photo; without it, convexity tells who is hidden."""
+    photos: int = 20_000
+    """Look at so many of them, at random."""
+
+
+@dataclass(frozen=True)
 class Options:
     """Pack whole objects for training."""
 
-    what: Annotated[Cutouts, subcommand("cutouts")] | Annotated[Models, subcommand("models")]
+    what: (
+        Annotated[Cutouts, subcommand("cutouts")] | Annotated[Models, subcommand("models")] | Annotated[Coco, subcommand("coco")]
+    )
 
 
 def run(options: Options, progress: Progress) -> Outcome:
@@ -71,6 +88,8 @@ def run(options: Options, progress: Progress) -> Outcome:
             return _cutouts(options.what, progress)
         case Models():
             return _models(options.what, progress)
+        case Coco():
+            return _coco(options.what, progress)
 
 
 def _cutouts(what: Cutouts, progress: Progress) -> Outcome:
@@ -89,6 +108,13 @@ def _models(what: Models, progress: Progress) -> Outcome:
     found = library_items(chosen, views=what.views, size=what.size, seed=what.seed, processes=what.processes)
     summary = write_pack(what.out, found, _plan(what), total=len(chosen.entries), progress=progress)
     return Outcome(_said(summary, library.skipped))
+
+
+def _coco(what: Coco, progress: Progress) -> Outcome:
+    folder, skipped = find_coco(what.annotations, what.images, what.depth)
+    chosen = folder.select(what.photos, what.seed)
+    summary = write_pack(what.out, chosen.items(what.size), _plan(what), total=len(chosen.content), progress=progress)
+    return Outcome(_said(summary, skipped))
 
 
 def _plan(what: Target) -> PackPlan:
