@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from paco_core.data.bank import ITEMS, MARGIN_PX, Bank, balanced, read_bank, read_header
+from paco_core.data.bank import Bank, balanced, read_bank
 from paco_core.data.cutouts import find_cutouts
 from paco_core.data.pack import QUALITIES, PackItem, PackPlan, cropped, without_specks, write_pack
+from paco_core.data.packfile import ITEMS, MARGIN_PX, read_header
 from paco_core.errors import BadInput
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch.nn import functional
 
-from paco_core.data.bank import MARGIN_PX, Bank
+from paco_core.data.bank import Bank
+from paco_core.data.packfile import MARGIN_PX
 
 Range = tuple[float, float]
 

@@ -14,7 +14,7 @@ GRAIN = (10, 40)
 AWAY = 0.6
 """Share of the masks that keep away from their neighbours, in scenes with gaps."""
 LEAST_LEFT = 0.4
-"""Share of its area that a mask keeps in any case, unless others claim it."""
+"""A mask that would keep a smaller share of its area stays as it is."""
 HOLE_CELLS = 12
 """Cells a side of the field whose peaks become holes …"""
 HOLE_PEAK = 1.6
@@ -49,7 +49,7 @@ def rough_masks(visible: torch.Tensor, generator: torch.Generator, roughness: Ro
     """Visible masks (b, n, s, s), bool, as somebody or something less exact would have drawn them; disjoint if they were.
 
     Of a pixel that two grown masks claim, one gets it, so that some hiding objects shrink. A mask that would lose most of
-    itself, as thin ones do, stays as it is, but for what others claim.
+    itself, as thin ones do, stays as it is; no mask is lost.
     """
     dice = Dice(generator)
     scenes = len(visible)
@@ -58,10 +58,11 @@ def rough_masks(visible: torch.Tensor, generator: torch.Generator, roughness: Ro
     rough = torch.where(_some(dice, scenes, roughness.share), _parted(rough, dice, roughness), rough)
     holes = _noise(dice, visible.shape[:2], HOLE_CELLS, visible.shape[-1]) > HOLE_PEAK
     rough = rough & ~(holes & (dice.uniform(*visible.shape[:2], 1, 1) < roughness.holes))
-    areas = [masks.sum((2, 3), keepdim=True) for masks in (rough, visible)]
-    lost = areas[0] < LEAST_LEFT * areas[1]
-    taken = (rough & ~lost).any(1, keepdim=True)
-    return torch.where(lost, visible & (~taken | rough), rough)
+    left, whole = (masks.sum((2, 3), keepdim=True) for masks in (rough, visible))
+    thin = left < LEAST_LEFT * whole
+    rough = torch.where(thin, visible, rough & ~(visible & thin).any(1, keepdim=True))
+    gone = (whole > 0) & ~rough.flatten(2).any(2)[..., None, None]
+    return torch.where(gone.any(1, keepdim=True), visible, rough)
 
 
 def shadowed(rgb: torch.Tensor, generator: torch.Generator, roughness: Roughness) -> torch.Tensor:
@@ -92,7 +93,9 @@ def _moved(masks: torch.Tensor, dice: Dice, roughness: Roughness) -> torch.Tenso
     unit = masks.shape[-1] / AT_PX
     reach = max(1, round((roughness.shift_px + 1.5 * roughness.rough_px) * unit))
     width = 2 * reach + 1
-    blurred = functional.avg_pool2d(masks.float(), width, stride=1, padding=reach, count_include_pad=False)
+    blurred = masks.float()
+    for kernel, padding in (((width, 1), (reach, 0)), ((1, width), (0, reach))):
+        blurred = functional.avg_pool2d(blurred, kernel, stride=1, padding=padding, count_include_pad=False)
     shift = roughness.shift_px * dice.uniform(*masks.shape[:2], 1, 1, low=-1)
     waves, ragged = (_noise(dice, masks.shape[:2], cells, masks.shape[-1]) for cells in GRAIN)
     distance = (shift + roughness.rough_px * (0.7 * waves + 0.3 * ragged)) * unit

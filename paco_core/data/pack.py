@@ -1,4 +1,4 @@
-"""Writing pack files: pictures of whole objects that are small enough to travel. ``paco_core.data.bank`` reads them."""
+"""Writing pack files: pictures of whole objects that are small enough to travel. ``paco_core.data.packfile`` reads them."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.measure import label
 
-from paco_core.data.bank import HEADER, ITEMS, MARGIN_PX, MAX_TEXT, VERSION
+from paco_core.data.packfile import HEADER, ITEMS, MAX_TEXT, VERSION, fitting
 from paco_core.errors import BadInput
 from paco_core.files import writing
 from paco_core.progress import Progress, silent
@@ -90,7 +90,7 @@ class PackSummary:
 
 
 def cropped(rgba: RGBA, size: int) -> RGBA:
-    """The object alone, its box's longest side ``size`` - 2 margins, with its colours continued under the soft edge.
+    """The object alone, as large as a bank of ``size`` px shows it, with its colours continued under the soft edge.
 
     Raises ``BadInput`` where nothing is opaque.
     """
@@ -100,8 +100,9 @@ def cropped(rgba: RGBA, size: int) -> RGBA:
     rows, columns = (np.flatnonzero((rgba[..., 3] > 0).any(axis=axis)) for axis in (1, 0))
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     picture = continued(rgba[box], solid[box])
-    scale = (size - 2 * MARGIN_PX) / max(picture.shape[:2])
-    wh = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    wh = fitting((picture.shape[1], picture.shape[0]), size)
+    if wh == (picture.shape[1], picture.shape[0]):
+        return picture
     parts = (Image.fromarray(part).resize(wh, Image.Resampling.LANCZOS) for part in (picture[..., :3], picture[..., 3]))
     return np.dstack([np.asarray(part) for part in parts])
 

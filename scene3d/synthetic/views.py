@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from paco_core.data.pack import Found, PackItem, cropped
+from paco_core.data.packfile import MARGIN_PX
 from paco_core.errors import BadInput, error_text
 from scene3d.rays import Hits, RayMesh
 from scene3d.render import corner_normals, face_normals, sample_texture
@@ -25,8 +26,6 @@ ELEVATION_DEG = (0.0, 45.0)
 """Camera above the object's centre, as people hold theirs."""
 HFOV_DEG = (20.0, 50.0)
 """From a long lens far away to a phone close by."""
-FILLED = 0.95
-"""Share of the picture's side that the object's longest extent may take."""
 AMBIENT, FILL = 0.35, 0.12
 """Light from all around, and from the camera's side, as shares of white: no side is black."""
 SUN = (0.45, 0.75)
@@ -79,7 +78,7 @@ class ViewedModel:
         self._centre, self._radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
 
     def picture(self, view: View, size: int) -> UInt8[np.ndarray, "s s 4"]:
-        """RGBA, straight alpha, the object as large as fits; ``size`` px a side."""
+        """RGBA, straight alpha; ``size`` px a side, which the object fills but for a bank's margin."""
         side = SUPERSAMPLING * size
         K, camera_from_model = self._camera(view, side)
         hits = self.rays.render(K, camera_from_model, (side, side))
@@ -102,7 +101,7 @@ class ViewedModel:
         points = self.mesh.vertices[np.unique(self.mesh.faces)] @ rotation.T + pose[:3, 3]
         seen = points[:, :2] / points[:, 2:]
         low, high = seen.min(axis=0), seen.max(axis=0)
-        focal = FILLED * side / np.max(high - low)
+        focal = (side - 2 * SUPERSAMPLING * MARGIN_PX) / np.max(high - low)
         cx, cy = side / 2 - focal * (low + high) / 2
         return np.array([[focal, 0, cx], [0, focal, cy], [0, 0, 1]]), pose
 
