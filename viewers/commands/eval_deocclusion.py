@@ -83,8 +83,8 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
 
 def find_extractor(name: str | None, weights: Path | None = None) -> tuple[FeatureExtractor | None, str]:
     """The feature network, or None and a sentence where the default one can't be used. Raises for one that was asked for."""
-    if name is None and weights is not None:
-        raise BadInput("--feature-weights needs --features: whose weights are they?")
+    if weights is not None and name in (None, FEATURES):
+        raise BadInput(f"--feature-weights are those of a network that --features names; {FEATURES} has its own.")
     try:
         return BACKENDS.create("features", name or FEATURES, **({} if weights is None else {"weights": weights})), ""
     except (BadInput, MissingDependency) as error:
