@@ -33,6 +33,9 @@ from paco_core.evaluation.order_methods import COLUMNS, evaluate_order
 from paco_core.evaluation.scenes import AmodalScene
 from paco_core.registry import BACKENDS
 from scene3d.evaluation.room_scenes import room_scenes
+from scene3d.evaluation.shard_scenes import shard_scenes
+from scene3d.synthetic.scenes import SceneSettings
+from scene3d.synthetic.shards import ShardPlan, write_shards
 from tests.features import Pyramid
 from tests.hidden import two_boxes
 from viewers.cli import main
@@ -177,3 +180,22 @@ def test_the_commands_print_tables_and_write_files(tmp_path: Path, capsys: pytes
 def test_sources_that_give_nothing_are_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]):
     assert main(["eval", "order", *words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_rendered_scenes_are_measured_and_what_is_damaged_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    settings = SceneSettings((96, 96), (2, 3), kinds=("table",))
+    (shard,) = write_shards(ShardPlan(2, settings=settings, glb=False), tmp_path).shards
+    (tmp_path / "scenes-999999.tar").write_bytes(b"no shard")
+    skipped: list[str] = []
+    scenes = list(shard_scenes(tmp_path, skipped))
+    assert [scene.depth is not None and scene.alone is not None for scene in scenes] == [True, True]
+    assert len(skipped) == 1 and "999999" in skipped[0]
+    assert [scene.photo.name for scene in shard_scenes(shard, [])] == [scene.photo.name for scene in scenes]
+    assert main(["eval", "order", str(tmp_path), "--out", str(tmp_path / "order")]) == 0
+    printed = capsys.readouterr().out
+    assert "| true depth alone | " in printed and "1 skipped: " in printed
+    assert main(["eval", "depth", str(shard), "--out", str(tmp_path / "depth")]) == 0
+    assert "| geometric, scale | 2 | 0 | " in capsys.readouterr().out
+    shard.unlink()
+    with pytest.raises(BadInput, match="holds no scene that can be read"):
+        list(shard_scenes(tmp_path, []))

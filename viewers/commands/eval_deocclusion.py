@@ -34,7 +34,7 @@ from paco_core.registry import BACKENDS
 from scene3d.evaluation.object_sheets import ObjectRows
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
-from viewers.commands.eval_hidden import ROOMS, Source, find, notes
+from viewers.commands.eval_hidden import Source, find, notes
 from viewers.evaluation import Evaluation, Part, Sheet, write_evaluation
 from viewers.table import write_csv
 
@@ -62,11 +62,12 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     """Measure, write the files, and show the table."""
     before = None if options.against is None else read_figures(options.against)
     extractor, lacking = find_extractor(options.features, options.feature_weights)
-    masks, fills = _methods(config, colours_known=options.scenes == ROOMS)
-    ours, drawn = config.deocclusion.completer, ObjectRows()
     skipped: list[str] = []
-    scenes, methods, watchers = find(options, skipped), {**masks, **fills}, {ours: drawn}
-    runs = evaluate(scenes, methods, extractor=extractor, watchers=watchers, total=options.total, progress=progress)
+    found = find(options, skipped)
+    masks, fills = _methods(config, colours_known=found.everything)
+    ours, drawn = config.deocclusion.completer, ObjectRows()
+    methods, watchers = {**masks, **fills}, {ours: drawn}
+    runs = evaluate(found.scenes, methods, extractor=extractor, watchers=watchers, total=found.total, progress=progress)
     name = None if extractor is None else extractor.name
     rows = tuple(summarise(run, name, least=2 if options.frechet else FRECHET_LEAST) for run in runs)
     parts = (
