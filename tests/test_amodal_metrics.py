@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from paco_core.evaluation.order import (
     compare_orders,
     order_by_area,
     order_by_convexity,
+    order_by_depth,
     order_by_height,
     order_of_edges,
     touching,
@@ -37,6 +39,7 @@ from paco_core.evaluation.order import (
 )
 from paco_core.evaluation.outlines import fill_with_outline, outlined_hull
 from paco_core.evaluation.table import bootstrap
+from paco_core.types import DepthMap
 
 
 def mask(*rows: str) -> np.ndarray:
@@ -123,6 +126,14 @@ def test_the_simple_orders_do_what_they_say():
         assert order(VISIBLE)[2].tolist() == [0, 0, 0]
 
 
+def test_the_nearer_one_beside_the_border_is_in_front():
+    z = np.where(CUP, 2.0, 3.0).astype(np.float32)
+    depth = DepthMap(z, np.ones(z.shape, bool), "metric", "test")
+    assert order_by_depth(VISIBLE, depth)[:2, :2].tolist() == [[0, 1], [-1, 0]]
+    assert order_by_depth(VISIBLE, replace(depth, z=np.float32(5) - z))[0, 1] == -1
+    assert not order_by_depth(VISIBLE, replace(depth, valid=np.zeros(z.shape, bool))).any()
+
+
 def test_occluders_are_found_through_any_number_of_steps_and_in_circles():
     chain = order_of_edges((1, 2, 3, 4), [(1, 2), (2, 3)])
     assert [ancestors(chain, k) for k in range(4)] == [[], [0], [0, 1], []]
@@ -139,6 +150,21 @@ def test_methods_without_training_keep_what_is_visible_and_clipping_only_takes_a
     assert (clipped[1] <= SAUCER | CUP).all()
     assert clipped[1, 2, 1]  # under the cup
     assert (clipped[0] == CUP).all()  # nobody is in front of it
+
+
+def test_the_mirror_image_completes_under_occluders_alone():
+    whole = np.zeros((40, 60), bool)
+    whole[10:30, 10:50] = True
+    front = np.zeros((40, 60), bool)
+    front[5:35, 38:55] = True
+    seen = np.stack([front, whole & ~front])
+    order = order_of_edges((1, 2), [(1, 2)])
+    mirrored = METHODS["symmetry clipped"](seen, order)
+    assert (mirrored[0] == front).all()
+    assert (mirrored[1] >= seen[1]).all()
+    assert (mirrored[1] <= whole | front).all()
+    both = METHODS["hull or symmetry, clipped"](seen, order)
+    assert (both == (mirrored | METHODS["hull clipped"](seen, order))).all()
 
 
 def test_outlines_belong_to_what_is_drawn():

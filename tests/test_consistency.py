@@ -14,6 +14,7 @@ from paco_core.evaluation.changes import Change, changes_of, cut, flip, half
 from paco_core.evaluation.consistency import COLUMNS, Agreement, Answer, agreement_rows, compare, consistency_rows
 from paco_core.evaluation.order import order_of_edges
 from paco_core.types import Camera, DepthMap, Photo, Segmentation
+from scene3d.evaluation.scene_consistency import CENTRE, LOST, centre_errors, compare_scenes, scene_rows
 from tests.hidden import two_boxes
 from viewers.cli import main
 
@@ -140,6 +141,35 @@ def test_edges_are_pooled_and_objects_count_the_same():
     assert [row.figures[name].value for name in COLUMNS] == pytest.approx([0.5, 0.5, 0.75, 0.2])
     assert row.facts["objects (with invented parts)"] == "3 (1)"
     assert [r["invented_iou"] for r in agreement_rows(found)] == [0.5, ""]
+
+
+def test_centres_are_compared_after_the_mirror_and_one_factor():
+    first = {1: np.array([1.0, 0.0, 4.0]), 2: np.array([-2.0, 1.0, 8.0]), 3: np.array([0.0, 0.0, 5.0])}
+    mirrored = {i: 3 * c * np.array([-1.0, 1.0, 1.0]) for i, c in first.items()}
+    assert centre_errors(first, mirrored, [1, 2, 3], flip()) == pytest.approx((0, 0, 0))
+    assert centre_errors(first, mirrored, [1, 2, 3], cut(HW))[1] > 0.4
+    mirrored[3] = 3 * np.array([0.0, 0.0, 6.0])
+    assert centre_errors(first, mirrored, [1, 2, 3], flip()) == pytest.approx((0, 0, 1 / 5))
+    assert centre_errors(first, {1: first[1]}, [1, 2], cut(HW)) == (0.0, LOST)
+    assert centre_errors(first, {}, [1, 2], cut(HW)) == (LOST, LOST)
+
+
+def test_scenes_that_fail_count_as_lost():
+    def nowhere(photo: Photo, seen: Segmentation, camera: Camera) -> dict[int, np.ndarray]:
+        raise ValueError("no idea")
+
+    def facing(photo: Photo, seen: Segmentation, camera: Camera) -> dict[int, np.ndarray]:
+        """Along the ray through the middle of each mask: changes as the photo does."""
+        middles = {i: np.argwhere(mask).mean(axis=0) + 0.5 for i, mask in zip(seen.ids, seen.masks, strict=True)}
+        return {i: np.array([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, 1.0]) for i, (v, u) in middles.items()}
+
+    for found in compare_scenes(*scene(), facing):
+        assert found.errors == pytest.approx((0.0, 0.0), abs=1e-9)
+    lost = compare_scenes(*scene(), nowhere)
+    assert {found.errors for found in lost} == {(LOST, LOST)}
+    (row, *_) = scene_rows(lost)
+    assert (row.method, row.figures[CENTRE].value) == ("flip, scene", 100.0)
+    assert row.facts == {"photos": "1", "objects (lost)": "2 (2)", "failed": "1"}
 
 
 def write_scene(folder: Path) -> None:

@@ -21,6 +21,16 @@ def test_mmd_of_two_and_two_numbers_by_hand():
     assert mmd2(x, y) == pytest.approx(1 + 1 - 2 * (1 + 1 + 27 + 1) / 4)
 
 
+def test_pairs_of_the_same_object_are_left_out_of_paired_sets():
+    x, y = np.array([[0.0], [1.0]]), np.array([[2.0], [0.0]])
+    assert mmd2(x, y, paired=True) == pytest.approx(1 + 1 - 2 * (1 + 27) / 2)  # k(0, 0) and k(1, 2) alone
+    same = normal(0, 30)
+    assert kid(same, same, paired=True).value == pytest.approx(0, abs=1e-9)
+    assert kid(same, same).value < -1  # which unpaired sets would pretend to be better than perfect
+    near = same + normal(1, 30) * np.float32(0.1)
+    assert abs(kid(near, same, paired=True).value) < abs(kid(near, same).value)
+
+
 def test_kid_is_unbiased_and_grows_with_the_distance():
     same = [kid(normal(2 * k, 40), normal(2 * k + 1, 40)).value for k in range(30)]
     assert abs(np.mean(same)) < 2 * np.std(same) / math.sqrt(30)

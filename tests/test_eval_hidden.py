@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paco_core.errors import BadInput
 from paco_core.evaluation import fill_methods
 from paco_core.evaluation.deocclusion import (
     Completed,
@@ -23,6 +24,7 @@ from paco_core.evaluation.deocclusion import (
 from paco_core.evaluation.deocclusion_table import (
     bins_table,
     instance_rows,
+    look_columns,
     summarise,
 )
 from paco_core.evaluation.mask_methods import METHODS
@@ -31,8 +33,13 @@ from paco_core.evaluation.order_methods import COLUMNS, evaluate_order
 from paco_core.evaluation.scenes import AmodalScene
 from paco_core.registry import BACKENDS
 from scene3d.evaluation.room_scenes import room_scenes
+from scene3d.evaluation.shard_scenes import shard_scenes
+from scene3d.synthetic.scenes import SceneSettings
+from scene3d.synthetic.shards import ShardPlan, write_shards
+from tests.features import Pyramid
 from tests.hidden import two_boxes
 from viewers.cli import main
+from viewers.commands.eval_deocclusion import find_extractor
 
 
 def tell_the_truth(scene: AmodalScene) -> Completed:
@@ -58,6 +65,50 @@ def test_the_truth_scores_best_and_a_failure_counts_as_what_is_visible():
     assert [i.mask for i in failed.scenes[0]] == [i.mask for i in raw.scenes[0]]
     assert {i.failure for i in failed.scenes[0]} == {"ValueError: no idea"}
     assert math.isnan(summarise(raw).figures["PSNR hidden, pooled"].value)
+
+
+def test_a_failure_pays_for_its_colours():
+    raw = Method(lambda s: Completed(s.segmentation.masks, np.stack([s.photo.rgb] * 3)), colours=True)
+    unchanged, failed = evaluate([two_boxes()], {"raw": raw, "broken": broken}, extractor=Pyramid())
+    for name, value in summarise(unchanged, "pyramid").figures.items():
+        assert summarise(failed, "pyramid").figures[name] == value or math.isnan(value.value)
+    assert summarise(failed).figures["PSNR hidden, pooled"].value < 15
+
+
+def test_an_extractor_adds_columns_named_after_it():
+    best, shown = evaluate(
+        [two_boxes()] * 2, {"truth": truth, "visible": by_masks(METHODS["visible"], true_order_of)}, extractor=Pyramid()
+    )
+    distance, spread, between = look_columns("pyramid")
+    figures = summarise(best, "pyramid").figures
+    assert figures[distance].value == 0
+    assert str(figures[spread]).endswith("(n 4, 4)")  # two occluded objects in each of two scenes
+    assert abs(figures[spread].value) < 1e-9
+    assert math.isnan(figures[between].value)
+    assert summarise(best, "pyramid", least=2).figures[between].value == pytest.approx(0, abs=1e-6)
+    assert math.isnan(summarise(shown, "pyramid").figures[distance].value)  # masks alone have no looks
+    assert instance_rows([best])[1]["perceptual_distance"] == 0
+
+
+def test_an_order_that_fails_is_wrong_about_all_that_hide_something():
+    def fail(scene: AmodalScene) -> np.ndarray:
+        raise ValueError("no idea")
+
+    (row,) = evaluate_order([two_boxes()], {"broken": fail})
+    assert [row.figures[name].value for name in COLUMNS] == [0.0, 1 / 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "error"),
+    [
+        ("no-such-net", None, "There is no features backend"),
+        (None, Path("w.pth"), "--features"),
+        ("paco-feat-1", Path("w"), "--f"),
+    ],
+)
+def test_a_network_that_was_asked_for_must_be_there(name: str | None, weights: Path | None, error: str):
+    with pytest.raises(BadInput, match=error):
+        find_extractor(name, weights)
 
 
 def test_the_program_s_own_completion_is_measured_in_the_frame():
@@ -129,3 +180,22 @@ def test_the_commands_print_tables_and_write_files(tmp_path: Path, capsys: pytes
 def test_sources_that_give_nothing_are_refused(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]):
     assert main(["eval", "order", *words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_rendered_scenes_are_measured_and_what_is_damaged_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    settings = SceneSettings((96, 96), (2, 3), kinds=("table",))
+    (shard,) = write_shards(ShardPlan(2, settings=settings, glb=False), tmp_path).shards
+    (tmp_path / "scenes-999999.tar").write_bytes(b"no shard")
+    skipped: list[str] = []
+    scenes = list(shard_scenes(tmp_path, skipped))
+    assert [scene.depth is not None and scene.alone is not None for scene in scenes] == [True, True]
+    assert len(skipped) == 1 and "999999" in skipped[0]
+    assert [scene.photo.name for scene in shard_scenes(shard, [])] == [scene.photo.name for scene in scenes]
+    assert main(["eval", "order", str(tmp_path), "--out", str(tmp_path / "order")]) == 0
+    printed = capsys.readouterr().out
+    assert "| true depth alone | " in printed and "1 skipped: " in printed
+    assert main(["eval", "depth", str(shard), "--out", str(tmp_path / "depth")]) == 0
+    assert "| geometric, scale | 2 | 0 | " in capsys.readouterr().out
+    shard.unlink()
+    with pytest.raises(BadInput, match="holds no scene that can be read"):
+        list(shard_scenes(tmp_path, []))

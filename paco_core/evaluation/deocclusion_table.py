@@ -64,9 +64,13 @@ def summarise(run: MethodRun, extractor: str | None = None, *, least: int = FREC
     }
     figures: dict[str, Figure] = {name: bootstrap(run.scenes, measure) for name, measure in COLUMNS.items()}
     if extractor is not None:
-        made, real = vectors(items)
+        made, real, paired = vectors(items)
         enough = min(len(made), len(real)) >= least
-        distances = bootstrap(run.scenes, mean_distance), kid(made, real), plain(frechet(made, real) if enough else math.nan)
+        distances = (
+            bootstrap(run.scenes, mean_distance),
+            kid(made, real, paired=paired),
+            plain(frechet(made, real) if enough else math.nan),
+        )
         figures |= zip(look_columns(extractor), distances, strict=True)
     return Row(run.method, figures, facts)
 
@@ -77,11 +81,11 @@ def mean_distance(items: Items) -> float:
     return float(np.mean(known)) if known else math.nan
 
 
-def vectors(items: Items) -> tuple[Float32[np.ndarray, "m d"], Float32[np.ndarray, "n d"]]:
-    """The features of completed occluded objects, and of real ones."""
+def vectors(items: Items) -> tuple[Float32[np.ndarray, "m d"], Float32[np.ndarray, "n d"], bool]:
+    """The features of completed occluded objects, of real ones, and whether these are the same objects in the same order."""
     looks = [i.look for i in items if i.look is not None]
     made, real = ([v for look in looks if (v := getattr(look, which)) is not None] for which in ("made", "real"))
-    return _stacked(made), _stacked(real)
+    return _stacked(made), _stacked(real), all((look.made is None) == (look.real is None) for look in looks)
 
 
 def _stacked(rows: list[np.ndarray]) -> Float32[np.ndarray, "n d"]:

@@ -35,29 +35,38 @@ class Spread:
         return f"{self.value:.2f} ± {self.std:.2f} (n {self.made}, {self.real})"
 
 
-def kid(made: Vectors, real: Vectors, *, subsets: int = SUBSETS, seed: int = 0) -> Spread:
+def kid(made: Vectors, real: Vectors, *, paired: bool = False, subsets: int = SUBSETS, seed: int = 0) -> Spread:
     """Kernel Inception distance × 1000 (Bińkowski et al. 2018, section 4): the unbiased MMD² under k(x, y) = (x·y / d + 1)³.
 
     Mean over random subsets without repetition, each of half of the smaller set (at most 1000). Small sets are noisy, not
-    biased; a negative value means that they can't be told apart. NaN with fewer than four pictures on either side.
+    biased; a negative value means that they can't be told apart. ``paired``: row i of both shows the same object, and is drawn
+    in both. NaN with fewer than four pictures on either side.
     """
     if min(len(made), len(real)) < 4:
         return Spread(math.nan, math.nan, len(made), len(real))
     rng = np.random.default_rng(seed)
     size = min(SUBSET_SIZE, min(len(made), len(real)) // 2)
-    values = [
-        mmd2(made[rng.choice(len(made), size, replace=False)], real[rng.choice(len(real), size, replace=False)])
-        for _ in range(subsets)
-    ]
+
+    def drawn() -> float:
+        first = rng.choice(len(made), size, replace=False)
+        second = first if paired else rng.choice(len(real), size, replace=False)
+        return mmd2(made[first], real[second], paired=paired)
+
+    values = [drawn() for _ in range(subsets)]
     return Spread(PER_THOUSAND * float(np.mean(values)), PER_THOUSAND * float(np.std(values)), len(made), len(real))
 
 
-def mmd2(x: Vectors, y: Vectors) -> float:
-    """The unbiased estimate of the squared maximum mean discrepancy (Gretton et al. 2012, equation 3), cubic kernel."""
+def mmd2(x: Vectors, y: Vectors, *, paired: bool = False) -> float:
+    """The unbiased estimate of the squared maximum mean discrepancy, cubic kernel (Gretton et al. 2012).
+
+    Equation 3 for independent samples. ``paired``: equation 4, which leaves out k(xᵢ, yᵢ): pictures of the same object
+    resemble each other, and with these terms even a perfect method would get a value below zero, another one at each size.
+    """
     m, n = len(x), len(y)
     xx, yy, xy = _kernel(x, x), _kernel(y, y), _kernel(x, y)
     within = (xx.sum() - np.trace(xx)) / (m * (m - 1)) + (yy.sum() - np.trace(yy)) / (n * (n - 1))
-    return float(within - 2 * xy.mean())
+    across = (xy.sum() - np.trace(xy)) / (m * (m - 1)) if paired else xy.mean()
+    return float(within - 2 * across)
 
 
 def _kernel(x: Vectors, y: Vectors) -> Float64[np.ndarray, "m n"]:

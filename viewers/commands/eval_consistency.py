@@ -1,6 +1,6 @@
 """``paco eval consistency``: what the methods say of photos that were mirrored, made smaller or cut, without any truth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from paco_core.registry import BACKENDS
 from paco_core.segment import SegmentationConfig, resize_masks, segment
 from paco_core.types import Photo, Segmentation
 from scene3d.evaluation.photo_scenes import PhotoScene, choose, find_scenes, load_scene
+from scene3d.evaluation.scene_consistency import CENTRE, Placer, SceneAgreement, by_pipeline, compare_scenes, scene_rows
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
 from viewers.commands.eval_hidden import notes
@@ -39,6 +40,8 @@ class Consistency:
     """figures.json of an earlier evaluation: the table shows what changed since."""
     max_side_px: int = 1024
     """Larger photos are made this small first."""
+    scene: bool = False
+    """Reconstruct the scenes, too, and compare where objects stand: four reconstructions a photo."""
 
 
 def run_consistency(options: Consistency, config: Config, progress: Progress, command: str) -> Outcome:
@@ -53,14 +56,26 @@ def run_consistency(options: Consistency, config: Config, progress: Progress, co
     )
     skipped: list[str] = []
     total, photos = _read(options, skipped)
+    scenes: list[SceneAgreement] = []
+    photos = _watched(photos, by_pipeline(config), scenes) if options.scene else photos
     found = evaluate_consistency(photos, answerer, total=total, progress=progress)
-    rows = consistency_rows(found)
+    rows, placed = consistency_rows(found), scene_rows(scenes)
     methods = f"{stages.depth} depth, {stages.order} order, {stages.completer} completion"
     table = Part(methods, figure_table(rows, COLUMNS, before, label="change"))
-    evaluation = Evaluation("Consistency without truth", (table, *notes(skipped_text(skipped))), rows)
+    places = [Part(f"Scenes, {config.lifter}", figure_table(placed, (CENTRE,), before, label="change"))] if placed else []
+    evaluation = Evaluation("Consistency without truth", (table, *places, *notes(skipped_text(skipped))), rows + placed)
     text = write_evaluation(evaluation, options.out, command)
     write_csv(options.out / "photos.csv", agreement_rows(found))
     return Outcome(f"{text}\n  photos  {options.out / 'photos.csv'}")
+
+
+def _watched(
+    photos: Iterable[tuple[Photo, Segmentation]], placer: Placer, found: list[SceneAgreement]
+) -> Iterator[tuple[Photo, Segmentation]]:
+    """The same photos; what their scenes agree on is added to ``found`` on the way."""
+    for photo, seen in photos:
+        found += compare_scenes(photo, seen, placer)
+        yield photo, seen
 
 
 def _read(options: Consistency, skipped: list[str]) -> tuple[int, Iterator[tuple[Photo, Segmentation]]]:

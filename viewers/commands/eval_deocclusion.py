@@ -34,7 +34,7 @@ from paco_core.registry import BACKENDS
 from scene3d.evaluation.object_sheets import ObjectRows
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
-from viewers.commands.eval_hidden import ROOMS, Source, find, notes
+from viewers.commands.eval_hidden import Source, find, notes
 from viewers.evaluation import Evaluation, Part, Sheet, write_evaluation
 from viewers.table import write_csv
 
@@ -62,11 +62,12 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     """Measure, write the files, and show the table."""
     before = None if options.against is None else read_figures(options.against)
     extractor, lacking = find_extractor(options.features, options.feature_weights)
-    masks, fills = _methods(config, colours_known=options.scenes == ROOMS)
-    ours, drawn = config.deocclusion.completer, ObjectRows()
     skipped: list[str] = []
-    scenes, methods, watchers = find(options, skipped), {**masks, **fills}, {ours: drawn}
-    runs = evaluate(scenes, methods, extractor=extractor, watchers=watchers, total=options.total, progress=progress)
+    found = find(options, skipped)
+    masks, fills = _methods(config, colours_known=found.everything)
+    ours, drawn = config.deocclusion.completer, ObjectRows()
+    methods, watchers = {**masks, **fills}, {ours: drawn}
+    runs = evaluate(found.scenes, methods, extractor=extractor, watchers=watchers, total=found.total, progress=progress)
     name = None if extractor is None else extractor.name
     rows = tuple(summarise(run, name, least=2 if options.frechet else FRECHET_LEAST) for run in runs)
     parts = (
@@ -83,8 +84,8 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
 
 def find_extractor(name: str | None, weights: Path | None = None) -> tuple[FeatureExtractor | None, str]:
     """The feature network, or None and a sentence where the default one can't be used. Raises for one that was asked for."""
-    if name is None and weights is not None:
-        raise BadInput("--feature-weights needs --features: whose weights are they?")
+    if weights is not None and name in (None, FEATURES):
+        raise BadInput(f"--feature-weights are those of a network that --features names; {FEATURES} has its own.")
     try:
         return BACKENDS.create("features", name or FEATURES, **({} if weights is None else {"weights": weights})), ""
     except (BadInput, MissingDependency) as error:

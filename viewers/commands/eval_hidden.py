@@ -17,6 +17,7 @@ from paco_core.evaluation.usable import skipped_text
 from paco_core.progress import Progress
 from paco_core.registry import BACKENDS
 from scene3d.evaluation.room_scenes import room_scenes
+from scene3d.evaluation.shard_scenes import has_shards, shard_scenes
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
 from viewers.evaluation import Evaluation, Part, write_evaluation
@@ -29,7 +30,8 @@ class Source:
     """Where the truth comes from."""
 
     scenes: Positional[str] = ROOMS
-    """"rooms" (procedural, with everything known), or a COCOA file, or a folder with one JSON file a photo."""
+    """"rooms" (procedural, with everything known), a folder of rendered scenes (`paco scenes`), a COCOA file, or a folder with
+    one JSON file a photo."""
     photos: Path | None = None
     """Folder of a COCOA file's photos, when they don't lie beside it."""
     count: int = 20
@@ -37,10 +39,16 @@ class Source:
     things: bool = False
     """COCOA: leave stuff out, as PACO does; with it, as SSSD counts."""
 
-    @property
-    def total(self) -> int:
-        """How many scenes there are, 0 where only reading tells."""
-        return self.count if self.scenes == ROOMS else 0
+
+@dataclass(frozen=True)
+class Found:
+    """Scenes to measure on, as they are needed."""
+
+    scenes: Iterator[AmodalScene]
+    total: int
+    """How many there are; 0 where only reading tells."""
+    everything: bool
+    """Whether colours of hidden parts, depth and camera are known."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Depth:
     """Estimated depth against true depth."""
 
     scenes: Positional[str] = ROOMS
-    """"rooms" (procedural), or a folder of photos with depth (docs/evaluation.md says how)."""
+    """"rooms" (procedural), a folder of rendered scenes (`paco scenes`), or one of photos with depth (docs/evaluation.md)."""
     count: int = 20
     """How many rooms; seeds 0, 1, 2 …"""
     out: Path = Path("runs/depth")
@@ -67,20 +75,30 @@ class Depth:
     """figures.json of an earlier evaluation: the table shows what changed since."""
 
 
-def find(source: Source, skipped: list[str]) -> Iterator[AmodalScene]:
-    """The scenes, as they are needed; sentences about those that can't be used in ``skipped``. Raises ``BadInput``."""
+def find(source: Source, skipped: list[str]) -> Found:
+    """The scenes that a source names; sentences about those that can't be used in ``skipped``. Raises ``BadInput``."""
     if source.scenes == ROOMS:
         return _rooms(source.count)
     path = Path(source.scenes)
     if not path.exists():
-        raise BadInput(f"There is no file or folder {path}. Give a COCOA file, its folder, or the word {ROOMS}.")
-    return read_cocoa(path, source.photos, stuff=not source.things, skipped=skipped)
+        raise BadInput(f"There is no file or folder {path}. Give rendered scenes, a COCOA file or folder, or the word {ROOMS}.")
+    if has_shards(path):
+        return Found(shard_scenes(path, skipped), 0, everything=True)
+    return Found(read_cocoa(path, source.photos, stuff=not source.things, skipped=skipped), 0, everything=False)
 
 
-def _rooms(count: int) -> Iterator[AmodalScene]:
+def _rooms(count: int) -> Found:
     if count < 1:
         raise BadInput(f"--count {count} leaves nothing to evaluate: ask for at least 1.")
-    return room_scenes(range(count))
+    return Found(room_scenes(range(count)), count, everything=True)
+
+
+def _depth_scenes(options: Depth, skipped: list[str]) -> tuple[int, Iterator[DepthScene]]:
+    path = Path(options.scenes)
+    if options.scenes != ROOMS and not has_shards(path):
+        return read_rgbd(path, skipped)
+    found = _rooms(options.count) if options.scenes == ROOMS else Found(shard_scenes(path, skipped), 0, everything=True)
+    return found.total, map(depth_scene, found.scenes)
 
 
 def notes(*sentences: str) -> tuple[Part, ...]:
@@ -94,10 +112,7 @@ def run_depth(options: Depth, config: Config, progress: Progress, command: str) 
     estimator = BACKENDS.create("depth", config.deocclusion.depth)
     methods = {"constant": constant, "empty level floor": empty_floor, estimator.name: by_estimator(estimator)}
     skipped: list[str] = []
-    if options.scenes == ROOMS:
-        total, scenes = options.count, map(depth_scene, _rooms(options.count))
-    else:
-        total, scenes = read_rgbd(Path(options.scenes), skipped)
+    total, scenes = _depth_scenes(options, skipped)
     bare: list[str] = []
     rows = evaluate_depth(_noting_bare(scenes, bare), methods, total=total, progress=progress)
     told = f"{len(bare)} of them have no masks: there, methods get the photo and the camera alone." if bare else ""
@@ -116,8 +131,9 @@ def _noting_bare(scenes: Iterable[DepthScene], bare: list[str]) -> Iterator[Dept
 def run_order(options: Order, config: Config, progress: Progress, command: str) -> Outcome:
     """Measure, write the files, and show the table."""
     before = None if options.against is None else read_figures(options.against)
-    methods = order_methods(BACKENDS.create("order", config.deocclusion.order), depth_known=options.scenes == ROOMS)
     skipped: list[str] = []
-    rows = evaluate_order(find(options, skipped), methods, total=options.total, progress=progress)
+    found = find(options, skipped)
+    methods = order_methods(BACKENDS.create("order", config.deocclusion.order), depth_known=found.everything)
+    rows = evaluate_order(found.scenes, methods, total=found.total, progress=progress)
     parts = (Part("Order", figure_table(rows, COLUMNS, before)), *notes(skipped_text(skipped)))
     return Outcome(write_evaluation(Evaluation("Who hides whom", parts, rows), options.out, command))
