@@ -71,7 +71,9 @@ One photo in, a 3D scene of separate, complete, movable objects out.
   clean        remove what a run folder needs for going on, or all that runs made
   view         look at the scene of a run folder in a window
   turntable    film the scene of a run folder: MP4, WebP or GIF
+  scenes       render scenes whose truth is known, for training and measuring
   eval         measure the methods on scenes whose truth is known
+  pack         put whole objects into one file that training reads
   backends     list the methods that can be chosen, and what each needs
   doctor       say what this machine has, and what is missing for what
   version      print the version

@@ -1,5 +1,6 @@
 """Where packs come from: rendered models, and COCO's photos."""
 
+import contextlib
 import json
 import logging
 import zipfile
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
 from paco_core.data.bank import read_bank
@@ -18,6 +20,7 @@ from paco_core.errors import BadInput
 from scene3d.synthetic.models import find_models
 from scene3d.synthetic.views import View, ViewedModel, library_items, views_of
 from scene3d.types import TexturedMesh
+from tests.maskfiles import mask_json
 from tests.test_models import glb
 from viewers.cli import main
 
@@ -133,10 +136,11 @@ LEFT, RIGHT = rectangle(40, 150, 120, 250), rectangle(120, 150, 200, 250)
 
 def coco_folder(tmp_path: Path, polygons: list[list[float]], **changes: Any) -> tuple[Path, Path]:
     """A small instances file and its one photo."""
-    rng = np.random.default_rng(0)
     images = tmp_path / "images"
-    images.mkdir(exist_ok=True)
-    Image.fromarray(rng.integers(0, 256, (*HW, 3), np.uint8)).save(images / "a.png")
+    if not images.exists():
+        images.mkdir()
+        noise = np.random.default_rng(0).integers(0, 256, (*HW, 3), np.uint8)
+        Image.fromarray(noise).save(images / "a.png", compress_level=0)
     annotations = [
         {"id": k, "image_id": 7, "category_id": 1, "segmentation": [polygon], "iscrowd": 0} for k, polygon in enumerate(polygons)
     ]
@@ -231,6 +235,19 @@ def test_what_is_no_instances_file_is_refused(tmp_path: Path, content: str):
     path.write_text(content)
     with pytest.raises(BadInput, match="instances"):
         find_coco(path, images)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=mask_json())
+def test_a_coco_file_of_any_content_is_read_or_refused_with_a_sentence(tmp_path: Path, content: Any):
+    path, images = coco_folder(tmp_path, [LEFT])
+    listed = content.get("annotations") if isinstance(content, dict) else content
+    if isinstance(listed, list):  # of the photo that is there
+        listed = [{**entry, "image_id": 7} if isinstance(entry, dict) else entry for entry in listed]
+    path.write_text(json.dumps({**json.loads(path.read_text()), "annotations": listed}))
+    with contextlib.suppress(BadInput):
+        for found in find_coco(path, images)[0].items(64):
+            assert isinstance(found, str | list)
 
 
 def test_coco_becomes_a_pack_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

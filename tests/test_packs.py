@@ -166,7 +166,14 @@ def test_the_colour_of_what_was_behind_is_gone_from_soft_edges():
 
 
 @pytest.mark.parametrize(
-    "index", [b"no json\n[1]\n{}", b'{"file": "../a.png", "use": "train"}', b'{"file": "not there.png"}', b""]
+    "index",
+    [
+        b"no json\n[1]\n{}",
+        b'{"file": "../a.png", "use": "train"}',
+        b'{"file": "not there.png"}',
+        json.dumps({"file": "é" * 250}).encode(),
+        b"",
+    ],
 )
 def test_an_index_of_which_nothing_can_be_used_is_refused(tmp_path: Path, index: bytes):
     (tmp_path / "index.jsonl").write_bytes(index)

@@ -13,7 +13,7 @@ from skimage.measure import label
 
 from paco_core.backends.base import OrderPredictor
 from paco_core.coco import read_coco
-from paco_core.data.pack import Found, PackItem, cropped
+from paco_core.data.pack import Found, PackItem, cropped, is_file
 from paco_core.depthfile import load_depth
 from paco_core.errors import BadInput
 from paco_core.imagefile import read_bytes
@@ -124,7 +124,7 @@ def find_coco(annotations: Path, images: Path, depth: Path | None = None) -> tup
     content, skipped = [], []
     for image in listed:
         of_image = by_image.get(str(image.get("id")), [])
-        if not (images / _file_name(image)).is_file():
+        if not is_file(images / _file_name(image)):
             skipped.append(f"{_file_name(image) or 'a photo without a name'} is left out: it is not in {images.name}.")
         elif of_image:
             content.append({"images": [image], "annotations": of_image, "categories": whole.get("categories")})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from paco_core.data.pack import Found, PackItem, cropped, without_specks
+from paco_core.data.pack import Found, PackItem, cropped, is_file, without_specks
 from paco_core.errors import BadInput
 from paco_core.imagefile import open_image, read_bytes
 
@@ -84,7 +84,7 @@ def _entry(folder: Path, content: Any) -> CutoutEntry:
     path = folder / file
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BadInput(f"{file[:80]} lies outside of the folder.")
-    if not path.is_file():
+    if not is_file(path):
         raise BadInput(f"{file[:80]} is not there.")
     text = {key: str(content.get(key) or "")[:200] for key in ("category", "licence", "source_repo", "split", "use")}
     repeat = content.get("near_duplicate_group")

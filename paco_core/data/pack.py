@@ -89,6 +89,14 @@ class PackSummary:
     """A sentence for each object that can't be used."""
 
 
+def is_file(path: Path) -> bool:
+    """Whether a name out of somebody's index is a file; names that no file can have are none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def cropped(rgba: RGBA, size: int) -> RGBA:
     """The object alone, as large as a bank of ``size`` px shows it, with its colours continued under the soft edge.
 
