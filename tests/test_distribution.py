@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
-from paco_core.evaluation.distribution import Spread, frechet, kid, mmd2
+from paco_core.evaluation.distribution import SetDistance, frechet, kid, mmd2
 
 
 def normal(seed: int, n: int, d: int = 4, mean: float = 0.0) -> np.ndarray:
@@ -41,15 +41,16 @@ def test_kid_is_unbiased_and_grows_with_the_distance():
 def test_kid_says_how_many_and_refuses_a_handful():
     found = kid(normal(0, 12), normal(1, 30))
     assert (found.made, found.real) == (12, 30)
-    assert str(Spread(1.5, 0.25, 12, 30)) == "1.50 ± 0.25 (n 12, 30)"
+    assert str(SetDistance(1.5, 12, 30, 0.25)) == "1.50 ± 0.25 (n 12, 30)"
+    assert str(SetDistance(1.5, 12, 30)) == "1.50 (n 12, 30)"
     assert str(kid(normal(0, 3), normal(1, 30))) == "–"
 
 
 def test_the_frechet_distance_of_shifted_sets_is_the_squared_shift():
     x = normal(0, 500)
-    assert frechet(x, x) == pytest.approx(0, abs=1e-5)
-    assert frechet(x, x + np.float32(2)) == pytest.approx(4 * 2**2, rel=1e-4)
-    assert frechet(x, 3 * x) == pytest.approx(
+    assert frechet(x, x, least=2).value == pytest.approx(0, abs=1e-5)
+    assert frechet(x, x + np.float32(2), least=2).value == pytest.approx(4 * 2**2, rel=1e-4)
+    assert frechet(x, 3 * x, least=2).value == pytest.approx(
         float((2 * x.mean(0)) @ (2 * x.mean(0)) + 4 * np.trace(np.cov(x, rowvar=False))), rel=1e-4
     )
 
@@ -61,10 +62,12 @@ def test_the_frechet_distance_is_what_a_matrix_root_gives(seed: int, n: int, m: 
     a, b = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
     between = x.mean(0) - y.mean(0)
     expected = between @ between + np.trace(a + b - 2 * np.real(sqrtm(a @ b)))
-    assert frechet(x, y) == pytest.approx(expected, rel=1e-6)
+    assert frechet(x, y, least=2).value == pytest.approx(expected, rel=1e-6)
 
 
 def test_fewer_pictures_than_features_are_no_trouble():
-    found = frechet(normal(0, 5, d=64), normal(1, 7, d=64))
+    found = frechet(normal(0, 5, d=64), normal(1, 7, d=64), least=2).value
     assert math.isfinite(found) and found > 0
-    assert math.isnan(frechet(normal(0, 1), normal(1, 9)))
+    assert math.isnan(frechet(normal(0, 1), normal(1, 9), least=0).value)
+    assert math.isnan(frechet(normal(0, 2047), normal(1, 2048)).value)
+    assert frechet(normal(0, 2048), normal(1, 2048)).value < 0.05

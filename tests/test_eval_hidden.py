@@ -171,6 +171,9 @@ def test_the_commands_print_tables_and_write_files(tmp_path: Path, capsys: pytes
     assert main(["eval", "order", "--count", "1", "--out", str(tmp_path / "order")]) == 0
     assert "| exemplar, true masks | " in printed
     assert "| boundary, true depth | " in capsys.readouterr().out
+    before = str(tmp_path / "order/figures.json")
+    assert main(["eval", "order", "--count", "1", "--out", str(tmp_path / "again"), "--against", before]) == 0
+    assert "[+0.000]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

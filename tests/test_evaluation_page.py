@@ -43,12 +43,12 @@ def test_an_evaluation_without_parts_is_a_page_too():
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (Options(Deocclusion()), "paco eval deocclusion rooms"),
+        (Options(Deocclusion()), "paco eval --seed 0 deocclusion rooms"),
         (
             Options(Deocclusion("my file.json", count=3, things=True, out=Path("o")), seed=4),
             "paco eval --seed 4 deocclusion 'my file.json' --count 3 --things --out o",
         ),
-        (Options(Order(), preset="lossless"), "paco eval --preset lossless order rooms"),
+        (Options(Order(), preset="lossless"), "paco eval --preset lossless --seed 0 order rooms"),
     ],
 )
 def test_the_command_is_said_as_it_can_be_typed(options: Options, said: str):

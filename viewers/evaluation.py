@@ -132,7 +132,7 @@ def _encoded(picture: Image.Image, kind: str) -> bytes:
 
 
 def command_line(options: Any, words: Sequence[str] = ("paco", "eval")) -> str:
-    """The command that asks for these options: those that aren't the default, then ``what`` with its own."""
+    """The command that asks for these options: the seed and what isn't the default, then ``what`` with its own."""
     return shlex.join([*words, *_spoken(options)])
 
 
@@ -147,6 +147,6 @@ def _spoken(options: Any) -> list[str]:
             last = [type(value).__name__.lower(), *_spoken(value)]
         elif whole[field.name] == Positional[plain[field.name]]:
             given.append(str(value))
-        elif value != field.default:
+        elif value != field.default or field.name == "seed":
             named += [f"--{field.name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return [*given, *named, *last]

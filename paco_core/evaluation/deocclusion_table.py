@@ -10,7 +10,7 @@ from jaxtyping import Float32
 from paco_core.evaluation import amodal, colour
 from paco_core.evaluation.deocclusion import Instance, MethodRun
 from paco_core.evaluation.distribution import FRECHET_LEAST, frechet, kid
-from paco_core.evaluation.figures import Figure, Row, Table, number, plain
+from paco_core.evaluation.figures import Figure, Row, Table, number
 from paco_core.evaluation.table import bootstrap
 
 Items = Sequence[Instance]
@@ -65,12 +65,7 @@ def summarise(run: MethodRun, extractor: str | None = None, *, least: int = FREC
     figures: dict[str, Figure] = {name: bootstrap(run.scenes, measure) for name, measure in COLUMNS.items()}
     if extractor is not None:
         made, real, paired = vectors(items)
-        enough = min(len(made), len(real)) >= least
-        distances = (
-            bootstrap(run.scenes, mean_distance),
-            kid(made, real, paired=paired),
-            plain(frechet(made, real) if enough else math.nan),
-        )
+        distances = bootstrap(run.scenes, mean_distance), kid(made, real, paired=paired), frechet(made, real, least=least)
         figures |= zip(look_columns(extractor), distances, strict=True)
     return Row(run.method, figures, facts)
 

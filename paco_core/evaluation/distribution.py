@@ -19,23 +19,25 @@ Vectors = Float[np.ndarray, "_ d"]
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A mean over random subsets and its standard deviation over them (no confidence interval)."""
+class SetDistance:
+    """A distance between two sets, with their sizes: it means little without them."""
 
     value: float
-    std: float
     made: int
     """How many pictures were compared …"""
     real: int
     """… and with how many."""
+    std: float = math.nan
+    """Over random subsets, where there are any (no confidence interval)."""
 
     def __str__(self) -> str:
         if math.isnan(self.value):
             return "–"
-        return f"{self.value:.2f} ± {self.std:.2f} (n {self.made}, {self.real})"
+        spread = "" if math.isnan(self.std) else f" ± {self.std:.2f}"
+        return f"{self.value:.2f}{spread} (n {self.made}, {self.real})"
 
 
-def kid(made: Vectors, real: Vectors, *, paired: bool = False, subsets: int = SUBSETS, seed: int = 0) -> Spread:
+def kid(made: Vectors, real: Vectors, *, paired: bool = False, subsets: int = SUBSETS, seed: int = 0) -> SetDistance:
     """Kernel Inception distance × 1000 (Bińkowski et al. 2018, section 4): the unbiased MMD² under k(x, y) = (x·y / d + 1)³.
 
     Mean over random subsets without repetition, each of half of the smaller set (at most 1000). Small sets are noisy, not
@@ -43,7 +45,7 @@ def kid(made: Vectors, real: Vectors, *, paired: bool = False, subsets: int = SU
     in both. NaN with fewer than four pictures on either side.
     """
     if min(len(made), len(real)) < 4:
-        return Spread(math.nan, math.nan, len(made), len(real))
+        return SetDistance(math.nan, len(made), len(real))
     rng = np.random.default_rng(seed)
     size = min(SUBSET_SIZE, min(len(made), len(real)) // 2)
 
@@ -53,7 +55,8 @@ def kid(made: Vectors, real: Vectors, *, paired: bool = False, subsets: int = SU
         return mmd2(made[first], real[second], paired=paired)
 
     values = [drawn() for _ in range(subsets)]
-    return Spread(PER_THOUSAND * float(np.mean(values)), PER_THOUSAND * float(np.std(values)), len(made), len(real))
+    mean, std = (PER_THOUSAND * float(of(values)) for of in (np.mean, np.std))
+    return SetDistance(mean, len(made), len(real), std)
 
 
 def mmd2(x: Vectors, y: Vectors, *, paired: bool = False) -> float:
@@ -73,19 +76,19 @@ def _kernel(x: Vectors, y: Vectors) -> Float64[np.ndarray, "m n"]:
     return (x.astype(np.float64) @ y.astype(np.float64).T / x.shape[1] + 1) ** 3
 
 
-def frechet(made: Vectors, real: Vectors) -> float:
+def frechet(made: Vectors, real: Vectors, *, least: int = FRECHET_LEAST) -> SetDistance:
     """Fréchet distance of two Gaussians (Heusel et al. 2017, equation 6): |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁C₂)^½).
 
     The trace of the root is taken from the eigenvalues of C₁^½ C₂ C₁^½, which are real and not negative whatever the rank, so
-    that no imaginary part has to be thrown away. At least two pictures on either side, else NaN; below ``FRECHET_LEAST`` the
-    value is biased upward, and tables show it only when asked to.
+    that no imaginary part has to be thrown away. NaN below ``least`` pictures on either side (two is the least that there is):
+    of fewer than ``FRECHET_LEAST`` the value is biased upward.
     """
-    if min(len(made), len(real)) < 2:
-        return math.nan
+    if min(len(made), len(real)) < max(least, 2):
+        return SetDistance(math.nan, len(made), len(real))
     first, second = (np.atleast_2d(np.cov(v.astype(np.float64), rowvar=False)) for v in (made, real))
     values, axes = np.linalg.eigh(first)
     root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
     product = np.linalg.eigvalsh(root @ second @ root)
     between = made.mean(axis=0, dtype=np.float64) - real.mean(axis=0, dtype=np.float64)
     traces = np.trace(first) + np.trace(second) - 2 * np.sqrt(np.maximum(product, 0)).sum()
-    return float(max(between @ between + traces, 0.0))
+    return SetDistance(max(float(between @ between + traces), 0.0), len(made), len(real))
