@@ -1,0 +1,94 @@
+"""``paco eval lift``: single objects whose shape is known."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from paco_core.errors import BadInput
+from paco_core.evaluation.figures import figure_table, figures_json, read_figures
+from paco_core.files import write_atomic
+from paco_core.progress import Progress
+from scene3d.evaluation.lift_table import BOX_COLUMNS, VIEW_COLUMNS, lift_rows, score_lines, sheet
+from scene3d.evaluation.lift_truth import Maker, model_truths, procedural_truths
+from scene3d.evaluation.lifting import LiftMethod, evaluate_lifters
+from scene3d.evaluation.photo_sheets import write_sheet
+from scene3d.evaluation.points import POINTS
+from scene3d.pipeline import Config
+from scene3d.registry import BACKENDS
+from viewers.commands import Outcome
+from viewers.table import write_csv
+
+PROCEDURAL = "procedural"
+SHAPELESS = ("billboard", "extrusion", "ellipsoid")
+"""Lifters whose shape depth does not change: one row each."""
+THICKNESSES = (0.1, 0.2)
+"""Of extruded silhouettes, half thickness over the longest side."""
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Meshes of single objects against the models that were photographed."""
+
+    models: Positional[str] = PROCEDURAL
+    """"procedural", or a folder of GLB files, with an index.jsonl or without."""
+    count: int = 60
+    """How many objects."""
+    split: str = "test"
+    """Of the index, where it has splits."""
+    points: int = POINTS
+    """Sampled on every surface."""
+    out: Path = Path("runs/lift")
+    """Where table.md, objects.csv, figures.json and the sheets go."""
+    against: Path | None = None
+    """figures.json of an earlier evaluation: the table shows what changed since."""
+
+
+def run_lift(options: Lift, config: Config, progress: Progress) -> Outcome:
+    """Measure, write the files, and show the tables."""
+    makers = _makers(options)
+    before = None if options.against is None else read_figures(options.against)
+    methods = lift_methods(config.seed)
+    run = evaluate_lifters(makers, methods, points=options.points, progress=progress)
+    rows = lift_rows(run)
+    parts = [
+        f"At the true distance from the camera:\n\n{figure_table(rows, VIEW_COLUMNS, before, label='lifter')}",
+        f"Each in its own box:\n\n{figure_table(rows, BOX_COLUMNS, before, label='lifter')}",
+    ]
+    if run.skipped:
+        parts.append(f"{len(run.skipped)} models could not be used:\n" + "\n".join(f"- {sentence}" for sentence in run.skipped))
+    text = "\n\n".join(parts)
+    write_atomic(options.out / "table.md", f"{text}\n".encode())
+    write_atomic(options.out / "figures.json", figures_json(rows).encode())
+    write_csv(options.out / "objects.csv", score_lines(run))
+    for name, method in methods.items():
+        write_sheet([sheet(run, name, method)], options.out / f"sheet_{name.replace(', ', '_').replace(' ', '_')}.jpg")
+    return Outcome(f"{text}\n\n  objects {options.out / 'objects.csv'}\n  sheets  {options.out}")
+
+
+def _makers(options: Lift) -> tuple[Maker, ...]:
+    if options.count < 1:
+        raise BadInput(f"--count {options.count} leaves nothing to evaluate: ask for at least 1.")
+    if options.points < 1:
+        raise BadInput(f"--points {options.points} is no sample: ask for at least 1.")
+    if options.models == PROCEDURAL:
+        return procedural_truths(options.count)
+    return model_truths(Path(options.models), options.count, options.split)
+
+
+def lift_methods(seed: int) -> dict[str, LiftMethod]:
+    """A row per lifter that is installed: without depth, and with true depth where that changes the shape."""
+    rows: dict[str, LiftMethod] = {}
+    for name in BACKENDS.names("lifter"):
+        if BACKENDS.find("lifter", name).missing:
+            continue
+        if name == "extrusion":
+            made = {f"extrusion T={t:g}": BACKENDS.create("lifter", name, half_thickness=t) for t in THICKNESSES}
+            rows |= {label: LiftMethod(lifter, seed=seed) for label, lifter in made.items()}
+            continue
+        lifter = BACKENDS.create("lifter", name)
+        rows[name] = LiftMethod(lifter, seed=seed)
+        if name not in SHAPELESS:
+            rows[f"{name}, unnamed"] = LiftMethod(lifter, named=False, seed=seed)
+            rows[f"{name}, true depth"] = LiftMethod(lifter, with_depth=True, seed=seed)
+    return rows
