@@ -34,9 +34,7 @@ class EllipsoidLifter:
 
         shape = Shape(view, solid, centre - radii, centre + radii, np.full(3, CELL), "ellipsoid")
         depth = None if obj.depth is None else np.where(obj.visible, obj.depth, np.nan).astype(np.float32)
-        return finish(
-            build(shape, outline, depth, MAX_FACES), obj.rgba, outline, TextureConfig(), back=traits_of(obj.name).back
-        )
+        return finish(build(shape, outline, depth, MAX_FACES), obj.rgba, outline, TextureConfig(), back=traits_of(obj.name).back)
 
 
 def _in_box(outline: Outline, view: View) -> tuple[Float64[np.ndarray, "3"], Float64[np.ndarray, "3"]]:

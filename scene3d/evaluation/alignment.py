@@ -5,17 +5,21 @@ Matrices are 4×4, ``a_from_b``, in whatever frame and unit the points have.
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from scene3d.transforms import apply, similarity
 
 ICP_ROUNDS = 50
 """As in MIDI-3D's evaluation."""
+STILL = 1e-5
+"""A round that lowers the squared error by less than this share is the last."""
 ON_A_LINE = 0.05
 """Centres whose second principal extent is less than this share of the first don't tell a rotation."""
 
 
-def umeyama(source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "n 3"], *, scaled: bool = True) -> Float64[np.ndarray, "4 4"]:
+def umeyama(
+    source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "n 3"], *, scaled: bool = True
+) -> Float64[np.ndarray, "4 4"]:
     """The similarity ``target_from_source`` with the least squared error (Umeyama, PAMI 1991, eq. 40–43).
 
     One point gives a shift. Points in a line, or two, give scale and shift alone: their rotation is not determined.
@@ -35,19 +39,21 @@ def umeyama(source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "n 3"], 
     return similarity(rotation, target.mean(axis=0) - scale * rotation @ source.mean(axis=0), scale)
 
 
-def icp(source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "m 3"], rounds: int = ICP_ROUNDS) -> Float64[np.ndarray, "4 4"]:
+def icp(
+    source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "m 3"], rounds: int = ICP_ROUNDS
+) -> Float64[np.ndarray, "4 4"]:
     """Rigid ``target_from_source`` by point-to-point ICP (Besl and McKay 1992) from the identity.
 
     The best pose of all rounds by mean squared distance: it is never worse than doing nothing.
     """
-    tree = cKDTree(target)
+    tree = KDTree(target)
     pose = best = np.eye(4)
     least = np.inf
     for _ in range(rounds + 1):
         moved = apply(pose, source)
         distance, index = tree.query(moved)
         error = float(np.mean(np.square(distance)))
-        if error >= least - 1e-12:  # ICP falls or stands still
+        if error >= least * (1 - STILL):
             break
         least, best = error, pose
         pose = umeyama(moved, target[index], scaled=False) @ pose

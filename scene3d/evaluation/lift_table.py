@@ -71,7 +71,7 @@ def _flat(score: LiftScore) -> dict[str, Any]:
 
 
 def sheet(run: LiftRun, name: str, method: LiftMethod) -> UInt8[np.ndarray, "h w 3"]:
-    """The best, median and worst objects of one method: input, ours from the same view and two others, the truth from the same."""
+    """The best, median and worst objects of one method: input, then ours and the truth from the same view and two others."""
     rows = []
     for which, k in by_rank(run.scores[name], SHEET_ROWS):
         score = run.scores[name][k]

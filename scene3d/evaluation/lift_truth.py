@@ -128,7 +128,7 @@ def photograph(mesh: TexturedMesh, name: str, style: str, rng: np.random.Generat
 
 
 def in_lift_frame(in_camera: TexturedMesh, item: LiftInput) -> tuple[TexturedMesh, Float64[np.ndarray, "4 4"], float]:
-    """A mesh in the photo's camera (metres), as a perfect lifter would return it: lift frame, ``crop_from_lift``, metres per unit."""
+    """A mesh in the photo's camera (metres) as a perfect lifter returns it: lift frame, ``crop_from_lift``, metres per unit."""
     turn = View(item.focal_px, item.rgba.shape[0], item.elevation_deg, 1.0).crop_from_work[:3, :3]
     points = in_camera.vertices @ item.camera_from_crop @ turn
     low, high = points.min(axis=0), points.max(axis=0)

@@ -1,4 +1,4 @@
-"""Lifters on single models whose shape is known: every lifter gets the same complete crop, its mesh is compared with the model."""
+"""Lifters on single models: every lifter gets the same complete crop, and its mesh is compared with the model."""
 
 import logging
 import time

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 POINTS = 20_480
 """Per object in tables: as many as MIDI-3D evaluates with (Huang et al., CVPR 2025, VAST-AI-Research/MIDI-3D)."""
@@ -30,7 +30,7 @@ def sample_surface(
 
 def nearest(points: Float[np.ndarray, "n 3"], others: Float[np.ndarray, "m 3"]) -> Float64[np.ndarray, " n"]:
     """Distance of every point to the nearest of the others."""
-    return np.asarray(cKDTree(others).query(points)[0], np.float64)
+    return np.asarray(KDTree(others).query(points)[0], np.float64)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from scene3d.evaluation.alignment import icp
-from scene3d.evaluation.points import nearest
+from scene3d.evaluation.points import Distances, nearest
 
 ADD_LIMIT = 0.1
 """ADD-S below this share of the diameter is a found pose (Hinterstoisser et al. 2012)."""
@@ -19,9 +19,9 @@ def diameter(points: Float[np.ndarray, "n 3"]) -> float:
     return float(np.linalg.norm(np.ptp(points, axis=0)))
 
 
-def add_s(predicted: Float[np.ndarray, "n 3"], true: Float[np.ndarray, "m 3"]) -> float:
+def add_s(d: Distances, true_diameter: float) -> float:
     """Mean distance of the true points to the nearest predicted one, over the true diameter (Xiang et al. 2018, eq. 9)."""
-    return float(nearest(true, predicted).mean()) / diameter(true)
+    return float(d.to_prediction.mean()) / true_diameter
 
 
 def rotation_angle_deg(rotation: Float[np.ndarray, "3 3"]) -> float:
@@ -57,11 +57,11 @@ def turn_between(rotation: Float[np.ndarray, "3 3"], yaws_deg: tuple[float, ...]
 
 
 def yaw_between(rotation: Float[np.ndarray, "3 3"], yaws_deg: tuple[float, ...]) -> float:
-    """Turn about the vertical alone (degrees, 0 … 180), least over the symmetric yaws; 0 for what is round."""
+    """Turn about the vertical alone (degrees, 0 … 180), least over the symmetric yaws; NaN for what is round and has no yaw."""
     if len(yaws_deg) == len(YAWS_DEG) + 1:
-        return 0.0
+        return float("nan")
     yaw = np.rad2deg(np.arctan2(rotation[0, 2] - rotation[2, 0], rotation[0, 0] + rotation[2, 2]))
-    return min(abs((yaw + other + 180) % 360 - 180) for other in yaws_deg)
+    return min(float(abs((yaw + other + 180) % 360 - 180)) for other in yaws_deg)
 
 
 def rotation_by_icp(predicted: Float[np.ndarray, "n 3"], true: Float[np.ndarray, "m 3"]) -> Float64[np.ndarray, "3 3"]:

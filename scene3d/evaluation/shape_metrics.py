@@ -17,6 +17,9 @@ PER_VOXEL = 20
 LARGEST = 4.0
 """A prediction with a box longer than so many true ones is no version of the object: its voxel IoU is 0."""
 
+AS_SMALL = 0.05
+"""A box so little larger than the least one fits as well: the hull of a disc in 40 corners varies by 1 %."""
+
 
 def chamfer_sum(d: Distances) -> float:
     """Mean of both directed distances, added up, not squared: MIDI-3D's CD."""
@@ -29,7 +32,7 @@ def chamfer_half(d: Distances) -> float:
 
 
 def f_score(d: Distances, tau: float) -> float:
-    """2PR / (P + R): P is the share of predicted points nearer than ``tau`` to the truth, R the reverse (Knapitsch et al. 2017)."""
+    """2PR / (P + R): P is the share of predicted points nearer than ``tau`` to the truth, R the reverse (Knapitsch 2017)."""
     precision, recall = float((d.to_truth < tau).mean()), float((d.to_prediction < tau).mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
@@ -69,15 +72,31 @@ class UprightBox:
         return np.array([self.centre_xz[0], (self.low + self.high) / 2, self.centre_xz[1]])
 
 
-def upright_box(points: Float[np.ndarray, "n 3"]) -> UprightBox:
-    """Around points, y up; it does not depend on the frame's yaw (rotating calipers of OpenCV)."""
+def upright_box(points: Float[np.ndarray, "n 3"], like: UprightBox | None = None) -> UprightBox:
+    """Around points, y up; it does not depend on the frame's yaw (rotating calipers of OpenCV).
+
+    Round footprints have many least rectangles: where the one turned ``like`` another box is as small, it is taken.
+    """
     import cv2
 
     middle = points.mean(axis=0)  # OpenCV works in float32: near the origin it has digits to spare
     (x, z), size, angle = cv2.minAreaRect((points - middle)[:, [0, 2]].astype(np.float32))
-    low, high = points[:, 1].min(), points[:, 1].max()
-    width, depth = (float(side) for side in size)
-    return UprightBox((x + float(middle[0]), z + float(middle[2])), (width, depth), float(angle), float(low), float(high))
+    centre, sides = (x + float(middle[0]), z + float(middle[2])), (float(size[0]), float(size[1]))
+    low, high = float(points[:, 1].min()), float(points[:, 1].max())
+    least = UprightBox(centre, sides, float(angle), low, high)
+    if like is None:
+        return least
+    turned = _turned_box(points, like.angle_deg)
+    return turned if turned.volume <= least.volume * (1 + AS_SMALL) else least
+
+
+def _turned_box(points: np.ndarray, angle_deg: float) -> UprightBox:
+    c, s = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    box_from_plane = np.array([[c, s], [-s, c]])
+    flat = points[:, [0, 2]] @ box_from_plane.T
+    x, z = box_from_plane.T @ (flat.min(axis=0) + flat.max(axis=0)) / 2
+    width, depth = (float(side) for side in np.ptp(flat, axis=0))
+    return UprightBox((float(x), float(z)), (width, depth), angle_deg, float(points[:, 1].min()), float(points[:, 1].max()))
 
 
 def upright_box_iou(a: UprightBox, b: UprightBox) -> float:
@@ -85,14 +104,14 @@ def upright_box_iou(a: UprightBox, b: UprightBox) -> float:
     import cv2
 
     origin = np.array(a.centre_xz)
-    rectangles = [(tuple(np.array(box.centre_xz) - origin), box.size_xz, box.angle_deg) for box in (a, b)]
-    kind, corners = cv2.rotatedRectangleIntersection(*rectangles)
+    ours, theirs = ((tuple(map(float, np.array(box.centre_xz) - origin)), box.size_xz, box.angle_deg) for box in (a, b))
+    kind, corners = cv2.rotatedRectangleIntersection(ours, theirs)
     area = 0.0 if kind == cv2.INTERSECT_NONE else float(cv2.contourArea(cv2.convexHull(corners)))
     return _iou(area * max(min(a.high, b.high) - max(a.low, b.low), 0.0), a.volume, b.volume)
 
 
 def _iou(both: float, a: float, b: float) -> float:
-    return both / (a + b - both) if a + b > both else 0.0
+    return min(both / (a + b - both), 1.0) if a + b > both else 0.0
 
 
 def voxel_iou(

@@ -12,7 +12,7 @@ from scene3d.render import sample_texture
 from scene3d.types import TexturedMesh
 
 VIEWS_DEG = ((45.0, 0.0), (-45.0, 0.0), (90.0, 0.0), (135.0, 0.0), (0.0, 60.0), (180.0, -20.0))
-"""Yaw (positive: the camera walks to its right) and height of the unseen views, as in the comparison of lifters in docs/method.md."""
+"""Yaw (positive: the camera walks to its right) and height of the unseen views: those of the comparison in docs/method.md."""
 SIDE_PX = 96
 DISTANCE = 4.0
 """Lift units from the origin: little perspective."""

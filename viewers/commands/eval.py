@@ -55,6 +55,7 @@ class Options:
         | Annotated[eval_hidden.Order, subcommand("order")]
         | Annotated[eval_hidden.Depth, subcommand("depth")]
         | Annotated[eval_3d.Lift, subcommand("lift")]
+        | Annotated[eval_3d.Scene, subcommand("scene")]
         | Annotated[eval_consistency.Consistency, subcommand("consistency")]
     )
     preset: str | None = None
@@ -79,6 +80,8 @@ def run(options: Options, progress: Progress) -> Outcome:
             return eval_hidden.run_depth(options.what, settings, progress, command_line(options))
         case eval_3d.Lift():
             return eval_3d.run_lift(options.what, settings, progress)
+        case eval_3d.Scene():
+            return eval_3d.run_scene(options.what, settings, progress)
         case eval_consistency.Consistency():
             return eval_consistency.run_consistency(options.what, settings, progress, command_line(options))
 
