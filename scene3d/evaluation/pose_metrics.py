@@ -10,8 +10,9 @@ ADD_LIMIT = 0.1
 """ADD-S below this share of the diameter is a found pose (Hinterstoisser et al. 2012)."""
 YAWS_DEG = tuple(range(15, 360, 15))
 """Turns about the vertical that are tried as symmetries; they include those of 2, 3, 4, 6, 8 and 12 equal sides."""
-SAME = 0.02
-"""A turned shape is the same shape when its points lie within this share of its diameter of it, on average."""
+SAME = 0.005
+"""A turned shape is the same when its points lie no farther from it than this share of its diameter, on average and over what
+their spacing explains: 15° of a cube make .012."""
 
 
 def diameter(points: Float[np.ndarray, "n 3"]) -> float:
@@ -39,9 +40,9 @@ def about_y(degrees: float) -> Float64[np.ndarray, "3 3"]:
 def symmetric_yaws(points: Float[np.ndarray, "n 3"]) -> tuple[float, ...]:
     """Turns (degrees) about the vertical through the box's centre that leave the shape as it is; 0 is always one."""
     centred = points - (points.min(axis=0) + points.max(axis=0)) / 2
-    limit = SAME * diameter(points)
-    spacing = float(nearest(centred[::2], centred[1::2]).mean())  # two samples of one surface are so far apart anyway
-    same = [yaw for yaw in YAWS_DEG if nearest(centred[::2] @ about_y(yaw).T, centred).mean() - spacing < limit]
+    some, others = centred[::2], centred[1::2]
+    limit = SAME * diameter(points) + float(nearest(some, others).mean())
+    same = [yaw for yaw in YAWS_DEG if nearest(some @ about_y(yaw).T, others).mean() < limit]
     return (0.0, *map(float, same))
 
 

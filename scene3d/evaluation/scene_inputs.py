@@ -7,7 +7,7 @@ import numpy as np
 from paco_core.pipeline import deocclude
 from paco_core.store import RunFolder, StageResult, fingerprint
 from scene3d.evaluation.lift_truth import in_lift_frame
-from scene3d.pipeline import Config, Inputs, Lifted, build, lift_objects, place_objects
+from scene3d.pipeline import Config, Inputs, Lifted, lift_objects, place_objects
 from scene3d.synthetic.rooms import Room
 from scene3d.transforms import apply
 from scene3d.types import LiftedMesh, Scene, TexturedMesh
@@ -29,22 +29,23 @@ class InputLevel:
 LEVELS = (
     InputLevel("masks"),
     InputLevel("masks, K", camera=True),
-    InputLevel("masks, K, depth", camera=True, depth=True),
-)
-ORACLE_LIFT = (
     InputLevel("masks, K, true shapes", camera=True, true_shapes=True),
+    InputLevel("masks, K, depth", camera=True, depth=True),
     InputLevel("masks, K, depth, true shapes", camera=True, depth=True, true_shapes=True),
 )
+"""In the order in which a run folder can use most of what the level before left there."""
 
 
 def reconstruct_room(room: Room, level: InputLevel, run: RunFolder, config: Config) -> Scene:
-    """The scene that the main job makes of a room's photo and what the level tells."""
+    """The objects that the main job makes of a room's photo and what the level tells; without floor and backdrop."""
     inputs = Inputs(room.photo, room.segmentation, room.camera if level.camera else None, room.depth if level.depth else None)
-    if not level.true_shapes:
-        return build(inputs, run, config)[1]
     flat = deocclude(inputs, run, config.deocclusion, seed=config.seed)
-    plain = lift_objects(flat, run, replace(config, lifter=config.fallback_lifter))
-    return place_objects(flat, with_true_shapes(plain, room, metric=level.depth), run, config).scene.value
+    if level.true_shapes:
+        plain = lift_objects(flat, run, replace(config, lifter=config.fallback_lifter))
+        lifted = with_true_shapes(plain, room, metric=level.depth)
+    else:
+        lifted = lift_objects(flat, run, config)
+    return place_objects(flat, lifted, run, config, surroundings=False).scene.value
 
 
 def with_true_shapes(lifted: Lifted, room: Room, *, metric: bool) -> Lifted:

@@ -15,7 +15,7 @@ from scene3d.evaluation.lift_truth import Maker, model_truths, procedural_truths
 from scene3d.evaluation.lifting import LiftMethod, evaluate_lifters
 from scene3d.evaluation.photo_sheets import write_sheet
 from scene3d.evaluation.points import POINTS
-from scene3d.evaluation.scene_inputs import LEVELS, ORACLE_LIFT
+from scene3d.evaluation.scene_inputs import LEVELS
 from scene3d.evaluation.scenes3d import SCENE_POINTS, evaluate_scenes
 from scene3d.evaluation.scenes3d_table import (
     FIT_COLUMNS,
@@ -101,7 +101,7 @@ def run_scene(options: Scene, config: Config, progress: Progress) -> Outcome:
     """Measure, write the files, and show the tables."""
     _check(options)
     before = None if options.against is None else read_figures(options.against)
-    levels = LEVELS + (ORACLE_LIFT if options.oracle == "lift" else ())
+    levels = [level for level in LEVELS if options.oracle == "lift" or not level.true_shapes]
     rooms = (make_room(seed) for seed in range(options.count))
     results = evaluate_scenes(rooms, levels, config, points=options.points, total=options.count, progress=progress)
     fits, poses = fit_rows(results), pose_rows(results)
