@@ -82,8 +82,8 @@ def sheet(run: LiftRun, name: str, method: LiftMethod) -> UInt8[np.ndarray, "h w
 
 def _sheet_row(truth: LiftTruth, method: LiftMethod, failed: bool, caption: str) -> UInt8[np.ndarray, "h w 3"]:
     angles = [(0.0, truth.item.elevation_deg), *((yaw, truth.item.elevation_deg) for yaw in SHEET_VIEWS)]
-    ours = [] if failed else [look(_aligned(truth, method), *angle, TILE_PX).rgb for angle in angles]
-    theirs = [look(truth.mesh, *angle, TILE_PX).rgb for angle in angles]
+    ours = [] if failed else _looks(_aligned(truth, method), angles)
+    theirs = _looks(truth.mesh, angles)
     row = Image.new("RGB", (TILE_PX * 7, TILE_PX + CAPTION_PX), PAPER)
     picture = Image.fromarray(truth.item.rgba)
     picture.thumbnail((TILE_PX, TILE_PX), Image.Resampling.LANCZOS)
@@ -93,6 +93,10 @@ def _sheet_row(truth: LiftTruth, method: LiftMethod, failed: bool, caption: str)
             row.paste(Image.fromarray(tile), (k * TILE_PX, CAPTION_PX))
     ImageDraw.Draw(row).text((4, 1), printable(caption, 120), font=font(13), fill=INK)
     return np.asarray(row)
+
+
+def _looks(mesh: TexturedMesh, angles: Sequence[tuple[float, float]]) -> list[UInt8[np.ndarray, "s s 3"]]:
+    return [look(mesh, *angle, TILE_PX).rgb for angle in angles]
 
 
 def _aligned(truth: LiftTruth, method: LiftMethod) -> TexturedMesh:

@@ -10,6 +10,7 @@ from paco_core.errors import BadInput
 from paco_core.evaluation.figures import figure_table, figures_json, read_figures
 from paco_core.files import write_atomic
 from paco_core.progress import Progress
+from paco_core.registry import did_you_mean
 from scene3d.evaluation.lift_table import BOX_COLUMNS, VIEW_COLUMNS, lift_rows, score_lines, sheet
 from scene3d.evaluation.lift_truth import Maker, model_truths, procedural_truths
 from scene3d.evaluation.lifting import LiftMethod, evaluate_lifters
@@ -49,6 +50,8 @@ class Lift:
     """How many objects."""
     split: str = "test"
     """Of the index, where it has splits."""
+    only: tuple[str, ...] = ()
+    """Rows to measure, by the names in the table; without it, all."""
     points: int = POINTS
     """Sampled on every surface."""
     out: Path = Path("runs/lift")
@@ -79,7 +82,7 @@ def run_lift(options: Lift, config: Config, progress: Progress) -> Outcome:
     """Measure, write the files, and show the tables."""
     makers = _makers(options)
     before = None if options.against is None else read_figures(options.against)
-    methods = lift_methods(config.seed)
+    methods = _chosen(lift_methods(config.seed), options.only)
     run = evaluate_lifters(makers, methods, points=options.points, progress=progress)
     rows = lift_rows(run)
     parts = [
@@ -92,8 +95,9 @@ def run_lift(options: Lift, config: Config, progress: Progress) -> Outcome:
     write_atomic(options.out / "table.md", f"{text}\n".encode())
     write_atomic(options.out / "figures.json", figures_json(rows).encode())
     write_csv(options.out / "objects.csv", score_lines(run))
-    for name, method in methods.items():
+    for k, (name, method) in enumerate(methods.items(), 1):
         write_sheet([sheet(run, name, method)], options.out / f"sheet_{name.replace(', ', '_').replace(' ', '_')}.jpg")
+        progress("sheets", k, len(methods), name)
     return Outcome(f"{text}\n\n  objects {options.out / 'objects.csv'}\n  sheets  {options.out}")
 
 
@@ -131,6 +135,13 @@ def _makers(options: Lift) -> tuple[Maker, ...]:
     if options.models == PROCEDURAL:
         return procedural_truths(options.count)
     return model_truths(Path(options.models), options.count, options.split)
+
+
+def _chosen(methods: dict[str, LiftMethod], only: tuple[str, ...]) -> dict[str, LiftMethod]:
+    for name in only:
+        if name not in methods:
+            raise BadInput(f"There is no row {name!r}.{did_you_mean(name, tuple(methods))} Known: {'; '.join(methods)}.")
+    return {name: method for name, method in methods.items() if not only or name in only}
 
 
 def lift_methods(seed: int) -> dict[str, LiftMethod]:
