@@ -8,7 +8,7 @@ from paco_core.pipeline import deocclude
 from paco_core.store import RunFolder, StageResult, fingerprint
 from scene3d.evaluation.lift_truth import in_lift_frame
 from scene3d.pipeline import Config, Inputs, Lifted, lift_objects, place_objects
-from scene3d.synthetic.rooms import Room
+from scene3d.synthetic.truth import TrueScene
 from scene3d.transforms import apply
 from scene3d.types import LiftedMesh, Scene, TexturedMesh
 
@@ -36,7 +36,7 @@ LEVELS = (
 """In the order in which a run folder can use most of what the level before left there."""
 
 
-def reconstruct_room(room: Room, level: InputLevel, run: RunFolder, config: Config) -> Scene:
+def reconstruct_room(room: TrueScene, level: InputLevel, run: RunFolder, config: Config) -> Scene:
     """The objects that the main job makes of a room's photo and what the level tells; without floor and backdrop."""
     inputs = Inputs(room.photo, room.segmentation, room.camera if level.camera else None, room.depth if level.depth else None)
     flat = deocclude(inputs, run, config.deocclusion, seed=config.seed)
@@ -48,7 +48,7 @@ def reconstruct_room(room: Room, level: InputLevel, run: RunFolder, config: Conf
     return place_objects(flat, lifted, run, config, surroundings=False).scene.value
 
 
-def with_true_shapes(lifted: Lifted, room: Room, *, metric: bool) -> Lifted:
+def with_true_shapes(lifted: Lifted, room: TrueScene, *, metric: bool) -> Lifted:
     """The same objects as a perfect lifter would return them; their size in metres only where depth was told."""
     camera_from_world = np.linalg.inv(room.world_from_camera)
     truths = {truth.id: truth for truth in room.objects}

@@ -11,7 +11,7 @@ from scene3d.evaluation.points import sample_surface
 from scene3d.evaluation.pose_metrics import symmetric_yaws
 from scene3d.evaluation.shape_metrics import UprightBox, upright_box
 from scene3d.render import FLAT_SHADING, render_scene
-from scene3d.synthetic.rooms import Room, RoomObject
+from scene3d.synthetic.truth import TrueObject, TrueScene
 from scene3d.transforms import apply, similarity
 from scene3d.types import Scene
 
@@ -23,10 +23,10 @@ SYMMETRY_POINTS = 2048
 
 
 @dataclass(frozen=True)
-class TrueObject:
+class KnownObject:
     """What is known of one object, made once for all reconstructions of its scene."""
 
-    truth: RoomObject
+    truth: TrueObject
     visible_fraction: float
     points: Float64[np.ndarray, "n 3"]
     box: UprightBox
@@ -54,8 +54,8 @@ class FoundObject:
 class ScenePair:
     """The truth and what was found of it; objects that the scene lacks are not in ``found``."""
 
-    room: Room
-    true: dict[int, TrueObject]
+    room: TrueScene
+    true: dict[int, KnownObject]
     found: dict[int, FoundObject]
 
     @cached_property
@@ -73,16 +73,16 @@ class ScenePair:
         return apply(true_from_found, np.concatenate([np.zeros((0, 3)), *(obj.points for obj in self.found.values())]))
 
 
-def true_objects(room: Room, points: int) -> dict[int, TrueObject]:
+def true_objects(room: TrueScene, points: int) -> dict[int, KnownObject]:
     """By id."""
     found = {}
     for truth, visible in zip(room.objects, room.visible_fractions, strict=True):
         on_surface = sample_surface(truth.vertices, truth.faces, points, seed=truth.id)
-        found[truth.id] = TrueObject(truth, visible, on_surface, upright_box(truth.vertices))
+        found[truth.id] = KnownObject(truth, visible, on_surface, upright_box(truth.vertices))
     return found
 
 
-def pair_up(scene: Scene, room: Room, true: dict[int, TrueObject]) -> ScenePair:
+def pair_up(scene: Scene, room: TrueScene, true: dict[int, KnownObject]) -> ScenePair:
     """Camera frame to camera frame: a scene whose camera leans or stands wrongly stays so."""
     true_from_scene = room.world_from_camera @ np.linalg.inv(scene.world_from_camera)
     count = len(next(iter(true.values())).points)
@@ -112,7 +112,7 @@ def refined(pair: ScenePair, true_from_found: Float[np.ndarray, "4 4"]) -> Float
     return _icp(pair.found_points(true_from_found), pair.true_points) @ true_from_found
 
 
-def normalised_alone(found: FoundObject, true: TrueObject) -> Float64[np.ndarray, "4 4"]:
+def normalised_alone(found: FoundObject, true: KnownObject) -> Float64[np.ndarray, "4 4"]:
     """``true_from_found`` of one object alone, by its own box and rigid ICP: its shape, without its place and size."""
     both = np.linalg.inv(normaliser(true.truth.vertices)) @ normaliser(found.vertices)
     return _icp(apply(both, found.points), true.points) @ both
@@ -128,7 +128,7 @@ def _centre(points: np.ndarray) -> np.ndarray:
     return (points.min(axis=0) + points.max(axis=0)) / 2
 
 
-def _global_scale(scene: Scene, room: Room) -> float:
+def _global_scale(scene: Scene, room: TrueScene) -> float:
     """Median ratio of true and reconstructed depth over the true objects' pixels; 1 where no object is seen."""
     view = render_scene(scene, scene.camera, scene.world_from_camera, hw=room.photo.hw, shading=FLAT_SHADING)
     foreground = room.segmentation.masks.any(axis=0) & (view.ids > 0)

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,12 @@ from paco_core.store import RunFolder
 from scene3d.evaluation.physics_metrics import DEEP_M, make_solid, penetrations
 from scene3d.evaluation.points import distances
 from scene3d.evaluation.pose_metrics import add_s, diameter, rotation_by_icp, turn_between, yaw_between
-from scene3d.evaluation.room_scenes import amodal_scene
 from scene3d.evaluation.scene_inputs import InputLevel, reconstruct_room
 from scene3d.evaluation.scene_metrics import foot_gap_cm
 from scene3d.evaluation.scene_pairs import (
     FoundObject,
+    KnownObject,
     ScenePair,
-    TrueObject,
     alignments,
     normalised_alone,
     pair_up,
@@ -30,13 +29,15 @@ from scene3d.evaluation.scene_pairs import (
 from scene3d.evaluation.shape_metrics import box_iou, chamfer_half, chamfer_sum, f_score, upright_box, upright_box_iou
 from scene3d.pipeline import Config
 from scene3d.rays import RayMesh
-from scene3d.synthetic.rooms import Room
+from scene3d.synthetic.truth import TrueScene
 from scene3d.transforms import apply
 from scene3d.types import PlacedObject, Scene
 
 log = logging.getLogger(__name__)
 
 FAILED = float("inf")
+Watcher = Callable[[TrueScene, InputLevel, Scene | None], None]
+"""Is shown every reconstruction, and None where one failed."""
 SCENE_POINTS = 4096
 """Per object: far neighbours are slow to find, and the truth against itself then has a CD-O of .05 (20,480 points: .024)."""
 TURN_POINTS = 2048
@@ -119,11 +120,12 @@ class SceneResult:
 
 
 def evaluate_scenes(
-    rooms: Iterable[Room],
+    rooms: Iterable[TrueScene],
     levels: Sequence[InputLevel],
     config: Config,
     *,
     points: int = SCENE_POINTS,
+    watcher: Watcher | None = None,
     total: int = 0,
     progress: Progress = silent,
 ) -> tuple[SceneResult, ...]:
@@ -134,22 +136,26 @@ def evaluate_scenes(
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder(Path(folder) / "run")  # one for all levels: what they have in common is computed once
             for n, level in enumerate(levels):
-                results.append(_evaluate(room, true, level, run, config))
+                scene, failure = _attempt(room, level, run, config)
+                results.append(score_scene_3d(scene, room, true, level.name, failure=failure))
+                if watcher is not None:
+                    watcher(room, level, scene)
                 done = k * len(levels) + n + 1
                 progress("scenes", done, max(total * len(levels), done), f"{room.photo.name}, {level.name}")
     return tuple(results)
 
 
-def _evaluate(room: Room, true: dict[int, TrueObject], level: InputLevel, run: RunFolder, config: Config) -> SceneResult:
+def _attempt(room: TrueScene, level: InputLevel, run: RunFolder, config: Config) -> tuple[Scene | None, str]:
     try:
-        scene = reconstruct_room(room, level, run, config)
+        return reconstruct_room(room, level, run, config), ""
     except Exception as error:
         log.warning("%s can't be reconstructed from %s", room.photo.name, level.name, exc_info=True)
-        return score_scene_3d(None, room, true, level.name, failure=error_text(error))
-    return score_scene_3d(scene, room, true, level.name)
+        return None, error_text(error)
 
 
-def score_scene_3d(scene: Scene | None, room: Room, true: dict[int, TrueObject], level: str, *, failure: str = "") -> SceneResult:
+def score_scene_3d(
+    scene: Scene | None, room: TrueScene, true: dict[int, KnownObject], level: str, *, failure: str = ""
+) -> SceneResult:
     """Compare; without a scene, every object is lost."""
     pair = ScenePair(room, true, {}) if scene is None else pair_up(scene, room, true)
     matrices = dict.fromkeys(("A0", "A1", "A2", "A3"), np.eye(4)) if scene is None else alignments(scene, pair)
@@ -220,7 +226,7 @@ def _middle(points: np.ndarray) -> np.ndarray:
     return (points.min(axis=0) + points.max(axis=0)) / 2
 
 
-def _pose(true: TrueObject, found: FoundObject | None, placed: dict[int, PlacedObject], failure: str) -> ObjectPose:
+def _pose(true: KnownObject, found: FoundObject | None, placed: dict[int, PlacedObject], failure: str) -> ObjectPose:
     known = (true.truth.id, true.truth.name, true.visible_fraction)
     if found is None:
         return ObjectPose(*known, FAILED, FAILED, FAILED, failure or "the scene lacks it")
@@ -229,20 +235,15 @@ def _pose(true: TrueObject, found: FoundObject | None, placed: dict[int, PlacedO
     return ObjectPose(*known, turn_between(turn, true.yaws), yaw_between(turn, true.yaws), gap)
 
 
-def order_kept(scene: Scene | None, room: Room) -> tuple[bool, ...]:
+def order_kept(scene: Scene | None, room: TrueScene) -> tuple[bool, ...]:
     """Per true pair (front, behind) whether the reconstructed front is nearer where both cover a pixel (most of the pixels), or,
     where none is left to compare, by their median depths. False where one of them is lost.
     """
-    truth = amodal_scene(room)
-    ids = truth.segmentation.ids
-    edges = [(ids[i], ids[j]) for i, j in np.argwhere(truth.order == 1)]
-    if scene is None:
-        return (False,) * len(edges)
-    z = {obj.id: _depth_alone(obj, scene, room) for obj in scene.objects}
-    return tuple(a in z and b in z and _nearer(z[a], z[b]) for a, b in edges)
+    z = {} if scene is None else {obj.id: _depth_alone(obj, scene, room) for obj in scene.objects}
+    return tuple(a in z and b in z and _nearer(z[a], z[b]) for a, b in room.hides)
 
 
-def _depth_alone(obj: PlacedObject, scene: Scene, room: Room) -> np.ndarray:
+def _depth_alone(obj: PlacedObject, scene: Scene, room: TrueScene) -> np.ndarray:
     camera_from_object = np.linalg.inv(scene.world_from_camera) @ obj.world_from_object.matrix
     return RayMesh(obj.mesh.vertices, obj.mesh.faces).render(scene.camera.K, camera_from_object, room.photo.hw).z
 
