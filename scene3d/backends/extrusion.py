@@ -22,7 +22,7 @@ class ExtrusionLifter:
     name = "extrusion"
 
     def __init__(self, half_thickness: float = 0.2):
-        """``half_thickness`` over the silhouette's longest side; .2 lies nearest to the truth on average (docs/evaluation.md)."""
+        """``half_thickness`` over the silhouette's longest side; .2 has less Chamfer distance than .1 (docs/evaluation.md)."""
         self.half_thickness = half_thickness
 
     def lift(self, obj: LiftInput, *, seed: int = 0) -> LiftedMesh:
