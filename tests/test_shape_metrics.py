@@ -104,6 +104,19 @@ def test_upright_boxes_are_clipped_against_each_other():
     assert upright_box_iou(square, upright_box(cube(shift=(3, 0, 0)))) == 0
 
 
+@given(st.integers(0, 1000), st.floats(0, 1.5), st.floats(0, 90))
+@settings(max_examples=40, deadline=None)
+def test_overlaps_are_symmetric_and_shares(seed: int, shift: float, turn: float):
+    sizes = np.random.default_rng(seed).uniform(0.2, 2, (2, 3))
+    a, b = (make_box(tuple(size)).vertices for size in sizes)
+    b = b @ about_y(turn).T + [shift, 0.1, -shift]
+    assert box_iou(a, b) == pytest.approx(box_iou(b, a))
+    ours, theirs = upright_box(a), upright_box(b)
+    assert upright_box_iou(ours, theirs) == pytest.approx(upright_box_iou(theirs, ours), abs=1e-5)
+    assert 0 <= upright_box_iou(ours, theirs) <= 1
+    assert upright_box_iou(ours, theirs) <= min(ours.volume, theirs.volume) / max(ours.volume, theirs.volume) + 1e-5
+
+
 def test_round_things_get_the_box_that_lies_like_the_truth_s():
     truth = upright_box(disc(0))
     for turn in (1.7, 20, 44):
