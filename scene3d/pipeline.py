@@ -221,9 +221,15 @@ class Placed:
 
 @on_one_blas_thread
 def place_objects(
-    flat: DeocclusionStages, lifted: Lifted, run: RunFolder, config: Config, *, progress: Progress = silent
+    flat: DeocclusionStages,
+    lifted: Lifted,
+    run: RunFolder,
+    config: Config,
+    *,
+    surroundings: bool = True,
+    progress: Progress = silent,
 ) -> Placed:
-    """Every mesh to its place, floor and backdrop around them."""
+    """Every mesh to its place, with ``surroundings`` floor and backdrop around them."""
     ground, photo = lifted.ground, flat.deocclusion.photo
     placement = run.stage(
         "place",
@@ -241,8 +247,13 @@ def place_objects(
     )
     scene = run.stage(
         "environment",
-        {"photo": (photo.name, photo.sha256), "placement": placement, "background": flat.background},
-        lambda: assemble(flat.deocclusion, ground.value, placement.value),
+        {
+            "photo": (photo.name, photo.sha256),
+            "placement": placement,
+            "background": flat.background,
+            "surroundings": surroundings,
+        },
+        lambda: assemble(flat.deocclusion, ground.value, placement.value, surroundings=surroundings),
         Scene,
         rescue=Rescue(
             lambda: assemble(flat.deocclusion, ground.value, placement.value, surroundings=False),

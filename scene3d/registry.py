@@ -16,5 +16,9 @@ BACKENDS = Registry(
             "scene3d.backends.billboard:BillboardLifter",
             "thin upright card: the fallback of every other lifter",
         ),
+        Entry(
+            "lifter", "extrusion", "scene3d.backends.extrusion:ExtrusionLifter", "the silhouette with one thickness everywhere"
+        ),
+        Entry("lifter", "ellipsoid", "scene3d.backends.ellipsoid:EllipsoidLifter", "an ellipsoid in the silhouette's box"),
     )
 )

@@ -40,5 +40,6 @@ def bootstrap(scenes: Sequence[Sequence[T]], measure: Callable[[Sequence[T]], fl
     values = values[~np.isnan(values)]
     if not len(values):
         return Estimate(whole, math.nan, math.nan)
-    low, high = np.quantile(values, [0.025, 0.975])
+    with np.errstate(invalid="ignore"):  # between infinite errors of failed objects there is no interval
+        low, high = np.quantile(values, [0.025, 0.975])
     return Estimate(whole, float(low), float(high))

@@ -98,7 +98,7 @@ def _score_object(
         height_error=float(abs(size[1] / true_size[1] - 1)),
         width_error=float(abs(size[0] / true_size[0] - 1)),
         centre_error_m=float(np.linalg.norm(centre - true_centre)),
-        foot_gap_cm=_foot_gap_cm(obj, truth, placed),
+        foot_gap_cm=foot_gap_cm(obj, truth, placed),
         iou=iou,
         sticker_ratio=float(size[2] / size[0]),
         flat=obj.flat,
@@ -114,7 +114,8 @@ def _viewer_axes(points_camera: np.ndarray, world_from_camera: np.ndarray) -> Fl
     return np.stack([across, up, np.cross(across, up)])
 
 
-def _foot_gap_cm(obj: PlacedObject, truth: TrueObject, placed: dict[int, PlacedObject]) -> float:
+def foot_gap_cm(obj: PlacedObject, truth: TrueObject, placed: dict[int, PlacedObject]) -> float:
+    """``ObjectScore.foot_gap_cm`` of one object; ``placed``: the scene's objects by id. ``inf`` where its carrier is lost."""
     points = _world_vertices(obj)
     foot = float(np.quantile(points[:, 1], FOOT_QUANTILE))
     if truth.support_id is None:

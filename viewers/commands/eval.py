@@ -16,7 +16,7 @@ from scene3d.evaluation import photos, rooms
 from scene3d.evaluation.photo_scenes import choose, find_scenes
 from scene3d.evaluation.photo_sheets import ROWS_PER_SHEET, photo_row, write_sheet
 from scene3d.pipeline import Config
-from viewers.commands import Outcome, eval_consistency, eval_deocclusion, eval_hidden
+from viewers.commands import Outcome, eval_consistency, eval_deocclusion, eval_hidden, eval_lift, eval_scene
 from viewers.evaluation import command_line
 from viewers.job import config
 from viewers.table import write_csv
@@ -54,6 +54,8 @@ class Options:
         | Annotated[eval_deocclusion.Deocclusion, subcommand("deocclusion")]
         | Annotated[eval_hidden.Order, subcommand("order")]
         | Annotated[eval_hidden.Depth, subcommand("depth")]
+        | Annotated[eval_lift.Lift, subcommand("lift")]
+        | Annotated[eval_scene.Scene, subcommand("scene")]
         | Annotated[eval_consistency.Consistency, subcommand("consistency")]
     )
     preset: str | None = None
@@ -76,6 +78,10 @@ def run(options: Options, progress: Progress) -> Outcome:
             return eval_hidden.run_order(options.what, settings, progress, command_line(options))
         case eval_hidden.Depth():
             return eval_hidden.run_depth(options.what, settings, progress, command_line(options))
+        case eval_lift.Lift():
+            return eval_lift.run_lift(options.what, settings, progress, command_line(options))
+        case eval_scene.Scene():
+            return eval_scene.run_scene(options.what, settings, progress, command_line(options))
         case eval_consistency.Consistency():
             return eval_consistency.run_consistency(options.what, settings, progress, command_line(options))
 
