@@ -8,10 +8,9 @@ import hashlib
 import io
 import json
 import logging
-import multiprocessing
 import tarfile
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from paco_core.files import sweep, write_atomic, writing
 from paco_core.maskjson import read_json
 from paco_core.progress import Progress, silent
 from paco_core.threads import on_one_blas_thread
+from paco_core.workers import workers
 from scene3d.synthetic.models import INDEX, ModelEntry
 from scene3d.synthetic.sceneio import VERSION, decode, encode
 from scene3d.synthetic.scenes import DEFAULT, SceneSettings, make_scene
@@ -89,15 +89,11 @@ def _run(plan: ShardPlan, stock: Stock, missing: dict[Path, int], jobs: int) -> 
         for path, start in missing.items():
             yield path, _write_shard(plan, stock, path, start)
         return
-    # spawned, not forked: rays and pictures keep threads of their own
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with workers(jobs) as pool:
         running = {pool.submit(_write_shard, plan, None, path, start): path for path, start in missing.items()}
-        try:
-            while running:
-                for finished in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(finished), finished.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while running:
+            for finished in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(finished), finished.result()
 
 
 @on_one_blas_thread

@@ -1,12 +1,9 @@
 """Pictures of indexed models alone, from all around, lit by a sun: whole objects for packs."""
 
-import signal
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -14,6 +11,7 @@ from jaxtyping import Float, UInt8
 from paco_core.data.pack import Found, PackItem, cropped
 from paco_core.data.packfile import MARGIN_PX
 from paco_core.errors import BadInput, error_text
+from paco_core.workers import workers
 from scene3d.rays import Hits, RayMesh
 from scene3d.render import corner_normals, face_normals, sample_texture
 from scene3d.synthetic.lighting import GAMMA
@@ -168,12 +166,5 @@ def library_items(library: ModelLibrary, *, views: int, size: int, seed: int, pr
     if processes == 1:
         yield from map(render, entries)
         return
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_ignore_interrupts)
-    try:
+    with workers(processes) as pool:
         yield from pool.map(render, entries)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends the pool
