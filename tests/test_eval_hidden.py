@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paco_core.errors import BadInput
+from paco_core.backends.base import Completion, CompletionTarget
+from paco_core.errors import BadInput, ObjectFailed
 from paco_core.evaluation import fill_methods
 from paco_core.evaluation.deocclusion import (
     Completed,
@@ -65,6 +66,23 @@ def test_the_truth_scores_best_and_a_failure_counts_as_what_is_visible():
     assert [i.mask for i in failed.scenes[0]] == [i.mask for i in raw.scenes[0]]
     assert {i.failure for i in failed.scenes[0]} == {"ValueError: no idea"}
     assert math.isnan(summarise(raw).figures["PSNR hidden, pooled"].value)
+
+
+class GivesUp:
+    """Protocol ``Completer``."""
+
+    name = "gives up"
+
+    def complete_layer(self, targets: tuple[CompletionTarget, ...], *, seed: int = 0) -> tuple[Completion, ...]:
+        raise ObjectFailed("no idea")
+
+
+def test_objects_that_a_completer_gives_up_are_counted_one_by_one():
+    (run,) = evaluate([two_boxes()], {"gives up": by_completer(GivesUp(), true_order_of)})
+    assert summarise(run).facts["failed"] == "1"  # nothing hides red, and nobody asks about what is wholly hidden
+    red, blue, _ = run.scenes[0]
+    assert (red.failure, blue.mask.hidden_iou) == ("", 0.0)
+    assert "no idea" in blue.failure
 
 
 def test_a_failure_pays_for_its_colours():

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
@@ -34,6 +34,8 @@ class Completed:
     masks: Bool[np.ndarray, "n h w"]
     rgb: UInt8[np.ndarray, "n h w 3"] | None = None
     """None: the method has no opinion about colours."""
+    failures: Mapping[int, str] = field(default_factory=dict)
+    """By index, the objects that the method gave up, and why: their visible part is its answer."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,10 @@ def by_completer(completer: Completer, order: Callable[[AmodalScene], Order], *,
         graph = graph_of(seen.ids, order(scene)[np.ix_(kept, kept)])
         masks = np.zeros_like(scene.segmentation.masks)
         rgb = np.broadcast_to(scene.photo.rgb, (len(masks), *scene.photo.rgb.shape)).copy()
-        for k, obj in zip(kept, complete(scene.photo, seen, graph, completer, seed=seed), strict=True):
+        objects = dict(zip(kept, complete(scene.photo, seen, graph, completer, seed=seed), strict=True))
+        for k, obj in objects.items():
             paste(obj, masks[k], rgb[k])
-        return Completed(masks, rgb)
+        return Completed(masks, rgb, {k: obj.fallback for k, obj in objects.items() if obj.fallback})
 
     return Method(run, colours=True)
 
@@ -180,7 +183,11 @@ def _score(scene: AmodalScene, method: str, completed: Completed, looks: dict[in
         if completed.rgb is not None and scene.alone is not None:
             colour = score_colours(completed.rgb[k], np.ascontiguousarray(scene.alone[k, ..., :3]), whole, seen)
         mask = score_mask(completed.masks[k], whole, seen)
-        found.append(Instance(scene.photo.name, object_id, name, method, mask, colour, looks.get(k), failure))
+        found.append(
+            Instance(
+                scene.photo.name, object_id, name, method, mask, colour, looks.get(k), failure or completed.failures.get(k, "")
+            )
+        )
     return tuple(found)
 
 
