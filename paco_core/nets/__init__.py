@@ -1,0 +1,1 @@
+"""Networks. They see tensors alone; adapters in ``paco_core.backends`` speak the stages' NumPy."""

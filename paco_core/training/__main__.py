@@ -1,0 +1,100 @@
+"""``python -m paco_core.training NAME …``: ``paco train`` for machines that have torch and accelerate, and little else."""
+
+import argparse
+import dataclasses
+import logging
+import sys
+import time
+import types
+import typing
+
+from paco_core.errors import PacoError
+from paco_core.training.options import TrainOptions
+from paco_core.training.results import TrainingResult
+from paco_core.training.runner import train
+from paco_core.training.tasks import TASKS
+
+COMPLETE, BAD_INPUT, INTERRUPTED = 0, 2, 130
+"""As of the ``paco`` command (CONVENTIONS.md); a paused run is an interrupted one."""
+TELL_EVERY_S = 5.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train, and return the exit code."""
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    given = vars(_parser().parse_args(argv))
+    try:
+        result = train(given.pop("name"), TrainOptions(**given), progress=_Lines())
+    except PacoError as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. The same command goes on from here.\n")
+        return INTERRUPTED
+    sys.stdout.write(f"{summary(result)}\n")
+    return COMPLETE if result.finished else INTERRUPTED
+
+
+def summary(result: TrainingResult) -> str:
+    """Steps, minutes and figures, for people."""
+    skipped = f", {result.skipped} steps skipped" if result.skipped else ""
+    head = f"{result.folder}: {result.steps} steps in {result.seconds / 60:.1f} min{skipped}"
+    if not result.finished:
+        return f"{head}; paused, the same command goes on from here"
+    return "\n".join([head, *(f"  {name:<32} {value:.4g}" for name, value in result.figures.items())])
+
+
+def _parser() -> argparse.ArgumentParser:
+    """An option for every field of ``TrainOptions``."""
+    parser = argparse.ArgumentParser(prog="python -m paco_core.training", description=TrainOptions.__doc__, allow_abbrev=False)
+    parser.add_argument("name", help=f"what to train: {', '.join(TASKS)}")
+    hints = typing.get_type_hints(TrainOptions)
+    for field in dataclasses.fields(TrainOptions):
+        required = field.default is dataclasses.MISSING
+        default = () if required else field.default
+        option = f"--{field.name.replace('_', '-')}"
+        kind = _plain(hints[field.name])
+        if kind is bool:
+            parser.add_argument(option, action="store_true")
+        elif typing.get_origin(kind) is tuple:
+            parser.add_argument(
+                option, type=typing.get_args(kind)[0], nargs="+", action=_Tuple, required=required, default=default
+            )
+        elif typing.get_origin(kind) is typing.Literal:
+            parser.add_argument(option, choices=typing.get_args(kind), default=default)
+        else:
+            parser.add_argument(option, type=kind, required=required, default=default)
+    return parser
+
+
+def _plain(kind: typing.Any) -> typing.Any:
+    """``X`` for ``X | None``."""
+    if isinstance(kind, types.UnionType):
+        return next(arm for arm in typing.get_args(kind) if arm is not type(None))
+    return kind
+
+
+class _Tuple(argparse.Action):
+    def __call__(self, parser, namespace, values, option_string=None):  # noqa: ANN
+        setattr(namespace, self.dest, tuple(values or ()))
+
+
+class _Lines:
+    """A ``Progress`` in plain lines with the time that is left, one every few seconds."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Say it, unless something was said just now."""
+        now = time.monotonic()
+        if done < total and now - self._told < TELL_EVERY_S:
+            return
+        self._told = now
+        left = (now - self._began) / max(done, 1) * (total - done)
+        sys.stderr.write(f"{now - self._began:6.0f} s  {stage} {done}/{total}, about {left:.0f} s left  {note}\n")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""What a training command may say, and what a run is bound to from its first step on."""
+
+import hashlib
+import importlib
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from paco_core.errors import BadInput
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Train a network of this project. The same command again goes on where it was stopped."""
+
+    packs: tuple[Path, ...]
+    """Packs to train on (`paco pack` makes them)."""
+    held_out: tuple[Path, ...] = ()
+    """Packs to measure on, of objects that are in no training pack."""
+    out: Path
+    """Folder of the run: checkpoint, log, samples, weights, figures."""
+    max_minutes: float | None = None
+    """Time to train (its evaluations included, over all interruptions); the learning rate ends with it."""
+    steps: int | None = None
+    """Steps to train, where these end sooner than the minutes."""
+    batch: int | None = None
+    """Samples a step."""
+    lr: float | None = None
+    """Highest learning rate."""
+    seed: int = 0
+    """Of weights and batches."""
+    device: Device = "auto"
+    """Where to train; `auto` takes a GPU if there is one."""
+    precision: Precision = "auto"
+    """Of the arithmetic; `auto` is bf16 on a GPU, fp32 elsewhere."""
+    compile: bool = False
+    """Let torch compile the model (on a GPU only): slow to start, then faster."""
+    warm_start: Path | None = None
+    """Weights to begin with: the `weights.safetensors` of another run of this task."""
+    set: tuple[str, ...] = ()
+    """`name=value`: options of the task alone."""
+    pause_after_minutes: float | None = None
+    """End this process after so long, with a checkpoint, where a machine gives no more time at once."""
+    every_minutes: float = 3.0
+    """How often to write a checkpoint and a sample, and to measure."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides about the weights. A run that goes on must have the same ones."""
+
+    task: str
+    packs: tuple[str, ...]
+    """SHA-256 of every training pack."""
+    options: tuple[str, ...]
+    warm_start: str | None
+    """SHA-256 of the weights that it began with."""
+    seconds: float
+    steps: int | None
+    batch: int
+    lr: float
+    weight_decay: float
+    ema: float
+    clip: float
+    warmup: float
+    seed: int
+    device: str
+    precision: str
+
+    def check_same(self, before: Mapping[str, Any], folder: Path) -> None:
+        """Raise ``BadInput`` naming what another command changed."""
+        mine = asdict(self)
+        changed = [key for key, value in mine.items() if before.get(key) != value]
+        if changed:
+            told = "; ".join(f"{key} was {_short(before.get(key))}, now {_short(mine[key])}" for key in changed)
+            raise BadInput(
+                f"{folder} holds a run with other settings ({told}). Give the same command again to go on with it, or choose "
+                "another --out; --warm-start begins a new run with its weights."
+            )
+
+
+def settle(name: str, options: TrainOptions, defaults: Any, device: str) -> Settings:
+    """The settings of a command. Raises ``BadInput`` for values that can't be and files that are not there."""
+    minutes = options.max_minutes if options.max_minutes is not None else defaults.minutes
+    settings = Settings(
+        task=name,
+        packs=tuple(_sha256(path) for path in options.packs),
+        options=tuple(sorted(options.set)),
+        warm_start=None if options.warm_start is None else _sha256(options.warm_start),
+        seconds=60.0 * minutes,
+        steps=options.steps,
+        batch=options.batch if options.batch is not None else defaults.batch,
+        lr=options.lr if options.lr is not None else defaults.lr,
+        weight_decay=defaults.weight_decay,
+        ema=defaults.ema,
+        clip=defaults.clip,
+        warmup=defaults.warmup,
+        seed=options.seed,
+        device=device,
+        precision=options.precision if options.precision != "auto" else ("bf16" if device == "cuda" else "fp32"),
+    )
+    _check_positive("--max-minutes", minutes)
+    _check_positive("--steps", settings.steps)
+    _check_positive("--batch", settings.batch)
+    _check_positive("--lr", settings.lr)
+    _check_positive("--pause-after-minutes", options.pause_after_minutes)
+    _check_positive("--every-minutes", options.every_minutes)
+    if settings.precision == "fp16" and device == "cpu":
+        raise BadInput("--precision fp16 needs a GPU: use bf16 or fp32 on the processor.")
+    return settings
+
+
+def task_options(pairs: tuple[str, ...]) -> dict[str, str]:
+    """``name=value`` pairs as a mapping. Raises ``BadInput`` for what is none."""
+    wrong = [pair for pair in pairs if not pair.partition("=")[0] or "=" not in pair]
+    if wrong:
+        raise BadInput(f"--set {wrong[0]!r} is no name=value.")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def choose_device(device: Device) -> str:
+    """``cpu``, ``cuda`` or ``mps``. Raises ``BadInput`` when the one that was asked for is not there."""
+    torch: Any = importlib.import_module("torch")
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return next(name for name, found in there.items() if found)
+    if not there[device]:
+        raise BadInput(f"--device {device}: torch finds none here. Leave it out, or give --device cpu.")
+    return device
+
+
+def _check_positive(option: str, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise BadInput(f"{option} {value} makes no sense: give a number above 0.")
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"{path} can't be read ({error.strerror or error}).") from error
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,159 @@
+"""``paco train``: one loop for every task, that can be stopped at any moment and goes on where it was."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from paco_core.errors import PacoError
+from paco_core.files import sweep
+from paco_core.progress import Progress, silent
+from paco_core.training import log as runlog
+from paco_core.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
+from paco_core.training.options import TrainOptions, choose_device, settle, task_options
+from paco_core.training.results import TrainingResult, finish, finished_before, look
+from paco_core.training.schedule import Budget
+from paco_core.training.stopping import StopRequest
+from paco_core.training.task import Task, TaskInputs
+from paco_core.training.tasks import find_task
+from paco_core.training.trainer import StepReport, Trainer
+from paco_core.training.weights import load_weights
+
+log = logging.getLogger(__name__)
+
+LOG_EVERY = 20
+"""Steps per line of the log: a line every second or two, with tiny networks as with large ones."""
+STAGE = "train"
+
+
+class TrainingFailed(PacoError):
+    """The loss is not a number, again and again."""
+
+
+def train(
+    name: str, options: TrainOptions, *, progress: Progress = silent, clock: Callable[[], float] = time.monotonic
+) -> TrainingResult:
+    """Train the task of that name, or go on with it, until its budget is spent.
+
+    Writes into ``options.out``: ``state.pt`` (checkpoint), ``log.jsonl``, ``samples/*.png`` and, in the end,
+    ``weights.safetensors`` (averaged, half precision) and ``figures.json``. Raises ``BadInput`` for what can't be used or
+    does not fit the run in the folder, ``TrainingFailed`` when the loss stays not a number, and ``KeyboardInterrupt`` after
+    Ctrl-C or SIGTERM, when the checkpoint is written.
+    """
+    maker = find_task(name)
+    device = choose_device(options.device)
+    settings = settle(name, options, maker.defaults, device)
+    before = read_checkpoint(options.out)
+    if before is not None:
+        settings.check_same(before["settings"], options.out)
+        if (result := finished_before(options.out)) is not None:
+            return result
+    task: Task = maker(
+        TaskInputs(options.packs, options.held_out, torch.device(device), settings.batch, task_options(options.set))
+    )
+    run = _Run(Trainer(task, settings), options, progress, clock)
+    run.begin(before)
+    return run.to_the_end()
+
+
+class _Run:
+    """One process's share of a run."""
+
+    def __init__(self, trainer: Trainer, options: TrainOptions, progress: Progress, clock: Callable[[], float]) -> None:
+        self.trainer, self.options, self.progress, self.clock = trainer, options, progress, clock
+        self.budget = Budget(trainer.settings.seconds, trainer.settings.steps)
+        self.window = runlog.Window()
+
+    def begin(self, before: dict[str, Any] | None) -> None:
+        """Go on from a checkpoint; or begin, with a checkpoint of that: there is always one to return to."""
+        trainer, folder = self.trainer, self.options.out
+        sweep(folder)
+        if before is not None:
+            trainer.load(before["trainer"])
+            runlog.forget_after(folder, trainer.steps)
+        else:
+            if self.options.warm_start is not None:
+                load_weights(trainer.task.shipped(trainer.model), self.options.warm_start)
+                trainer.begin_average()
+            self._save()
+        if self.options.compile and trainer.device.type == "cuda":
+            trainer.model.compile()
+
+    def to_the_end(self) -> TrainingResult:
+        """Train what is left of the budget; then measure and export, unless a pause or a stop comes first."""
+        with StopRequest() as stop:
+            self._loop(stop)
+        if stop.asked:
+            raise KeyboardInterrupt
+        trainer = self.trainer
+        if self._share() < 1:
+            return TrainingResult(self.options.out, False, trainer.steps, trainer.seconds, trainer.guard.skipped, {})
+        result = finish(trainer, self.options)
+        self._write_line({"figures": result.figures})
+        return result
+
+    def _loop(self, stop: StopRequest) -> None:
+        trainer, options = self.trainer, self.options
+        began, looked, at_start = self.clock() - trainer.seconds, trainer.seconds, self._done()
+        pause = trainer.seconds + 60 * (options.pause_after_minutes or float("inf"))
+        while self._share() < 1 and not stop.asked and trainer.seconds < pause:
+            report = trainer.step(self._share())
+            self._obey(report)
+            self._note(report, at_start)
+            if trainer.seconds - looked >= 60 * options.every_minutes:
+                looked = trainer.seconds
+                self._save()
+                self._write_line({"figures": look(trainer, options.out)})
+            trainer.seconds = self.clock() - began
+        self._save()
+
+    def _share(self) -> float:
+        return self.budget.share(self.trainer.seconds, self.trainer.steps)
+
+    def _obey(self, report: StepReport) -> None:
+        if report.verdict == "go on":
+            return
+        if report.verdict == "give up":
+            raise TrainingFailed(
+                f"The loss is not a number, also after {self.trainer.guard.returns - 1} returns to the last checkpoint with half "
+                f"the rate each. {self.options.out / runlog.LOG_FILE} shows where it began. Try a lower --lr or --precision "
+                "fp32, with another --out."
+            )
+        state = read_checkpoint(self.options.out)
+        if state is None:
+            raise TrainingFailed(f"{self.options.out / CHECKPOINT} is gone: there is nothing to return to.")
+        self.trainer.return_to(state["trainer"])
+        log.warning("The loss is not a number: back to step %d, with half the rate.", self.trainer.steps)
+
+    def _done(self) -> tuple[int, int]:
+        """Done and total, in steps where steps are the budget, in seconds elsewhere."""
+        if self.budget.steps:
+            return self.trainer.steps, self.budget.steps
+        return round(self.trainer.seconds), round(self.budget.seconds)
+
+    def _note(self, report: StepReport, at_start: tuple[int, int]) -> None:
+        self.window.add(report.values)
+        if self.window.steps < LOG_EVERY:
+            return
+        means = self.window.take()
+        self._write_line({"rate": report.rate, **means})
+        done, total = self._done()
+        told = f"step {self.trainer.steps}, loss {means['loss']:.4g}, {self._speed():.1f} steps/s"
+        self.progress(STAGE, min(done, total) - at_start[0], total - at_start[0], told)
+
+    def _write_line(self, values: dict[str, Any]) -> None:
+        trainer = self.trainer
+        place = {"step": trainer.steps, "seconds": round(trainer.seconds, 2), "steps_per_s": round(self._speed(), 3)}
+        runlog.append(self.options.out, {**place, "skipped": trainer.guard.skipped, **values})
+
+    def _speed(self) -> float:
+        return self.trainer.steps / max(self.trainer.seconds, 1e-9)
+
+    def _save(self) -> None:
+        """Write a checkpoint, unless the last steps failed: then the one that is there is the last good one."""
+        if self.trainer.guard.in_a_row == 0:
+            state = {"settings": asdict(self.trainer.settings), "trainer": self.trainer.state()}
+            write_checkpoint(self.options.out, state)

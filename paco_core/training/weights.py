@@ -1,0 +1,38 @@
+"""Weights as safetensors: exported in half precision, read strictly."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from paco_core.errors import BadInput
+from paco_core.files import write_atomic
+
+MAX_BYTES = 4 << 30
+"""Larger files are no weights of ours."""
+
+
+def export_weights(model: nn.Module, path: Path, *, about: dict[str, str]) -> None:
+    """Write a state as float16, with ``about`` as its metadata. Raises ``BadInput`` when a weight does not fit."""
+    half = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in model.state_dict().items()}
+    broken = [name for name, value in half.items() if not value.isfinite().all()]
+    if broken:
+        raise BadInput(f"{path.name} can't be written: {broken[0]} holds values that half precision does not.")
+    write_atomic(path, save(half, metadata=about))
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Fill ``model`` from a safetensors file. Raises ``BadInput`` unless names and shapes are exactly the model's."""
+    if not path.is_file() or path.stat().st_size > MAX_BYTES:
+        raise BadInput(f"{path} is no file of weights: give a .safetensors file of at most {MAX_BYTES >> 30} GiB.")
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadInput(f"{path} is no safetensors file that can be read ({error}).") from error
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BadInput(f"{path} holds the weights of another network: {reason}") from error
