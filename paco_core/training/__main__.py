@@ -75,7 +75,7 @@ def _plain(kind: typing.Any) -> typing.Any:
 
 
 class _Tuple(argparse.Action):
-    def __call__(self, parser, namespace, values, option_string=None):  # noqa: ANN
+    def __call__(self, parser, namespace, values, option_string=None):
         setattr(namespace, self.dest, tuple(values or ()))
 
 

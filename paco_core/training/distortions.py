@@ -8,39 +8,59 @@ import torch
 from torch.nn import functional
 
 KINDS = ("blur", "noise", "blocks", "smear", "moved", "miscoloured")
-CLEAN_SHARE = 0.4
-"""Pictures with nothing wrong."""
+CLEAN = 4
+"""Of ``CLEAN + len(KINDS)`` pictures so many have nothing wrong."""
 SIGMAS_PX = (0.7, 1.2, 2.2)
 """Of blur; strengths 1/3, 2/3 and 1. A picture made up by a small network looks like the middle one."""
+SMEAR_PX = 4.0
+"""Standard deviation of the blur inside a smeared part."""
 MAX_NOISE = 0.15
 """Standard deviation of the strongest noise, colours from 0 to 1."""
 BLOCK_PX = 4
-MAX_MOVE_PX = 5
+MOVES_PX = (1, 3, 5)
+"""Of a moved part, to the right and down; strengths 1/3, 2/3 and 1."""
 MAX_CAST = 0.35
 """Largest change of a colour in a miscoloured part."""
 
 
 def distort(rgb: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """(n, 3, h, w) with at most one kind of ``KINDS`` each, and the strengths (n, kinds), 0 to 1."""
-    n, device = len(rgb), rgb.device
-    kind = torch.randint(0, len(KINDS), (n,), generator=generator, device=device)
-    clean = torch.rand(n, generator=generator, device=device) < CLEAN_SHARE
-    level = torch.randint(1, 4, (n,), generator=generator, device=device)
-    strength = (level.float() / 3)[:, None, None, None]
-    part = _blobs(n, rgb.shape[-1], generator)
-    blurred = _blurred(rgb, level)
-    noisy = rgb + MAX_NOISE * strength * torch.randn(rgb.shape, generator=generator, device=device)
-    blocks = functional.interpolate(functional.avg_pool2d(rgb, BLOCK_PX), scale_factor=BLOCK_PX)
-    smear = torch.lerp(rgb, gaussian(rgb, 4.0), part * strength)
-    move = int(torch.randint(2, MAX_MOVE_PX + 1, (1,), generator=generator, device=device).item())
-    moved = torch.lerp(rgb, rgb.roll((move, -move), (2, 3)), (part > 0.5).float() * (strength > 0.5))
-    cast = MAX_CAST * strength * (2 * torch.rand(n, 3, 1, 1, generator=generator, device=device) - 1).sign()
-    results = torch.stack([blurred, noisy, torch.lerp(rgb, blocks, strength), smear, moved, rgb + cast * part])
-    chosen = results[kind, torch.arange(n, device=device)]
-    strengths = functional.one_hot(kind, len(KINDS)) * strength.flatten(1)
-    strengths[:, 4] *= (strengths[:, 4] > 0.5).float()
-    picture = torch.where(clean[:, None, None, None], rgb, chosen).clamp(0, 1)
-    return picture, torch.where(clean[:, None], torch.zeros_like(strengths), strengths)
+    """(n, 3, h, w), 0 to 1, with at most one kind of ``KINDS`` each, and the strengths (n, kinds), 0 to 1.
+
+    What kind a picture gets is a matter of its place (every tenth is blurred …): each is computed where it is needed alone.
+    """
+    result, strengths = rgb.clone(), torch.zeros(len(rgb), len(KINDS), device=rgb.device)
+    level = torch.randint(1, 4, (len(rgb), 1, 1, 1), generator=generator, device=rgb.device)
+    for number, kind in enumerate(KINDS):
+        every = slice(CLEAN + number, None, CLEAN + len(KINDS))
+        result[every] = _damaged(rgb[every], kind, level[every], generator)
+        strengths[every, number] = level[every].flatten() / 3
+    return result.clamp(0, 1), strengths
+
+
+def _damaged(rgb: torch.Tensor, kind: str, level: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Pictures with one kind of flaw, of ``level`` (n, 1, 1, 1) 1 to 3."""
+    strength = level / 3
+    match kind:
+        case "blur":
+            return _chosen([gaussian(rgb, sigma) for sigma in SIGMAS_PX], level)
+        case "noise":
+            return rgb + MAX_NOISE * strength * torch.randn(rgb.shape, generator=generator, device=rgb.device)
+        case "blocks":
+            blocks = functional.interpolate(functional.avg_pool2d(rgb, BLOCK_PX), scale_factor=BLOCK_PX)
+            return torch.lerp(rgb, blocks, strength)
+    part = _blobs(len(rgb), rgb.shape[-1], generator)
+    if kind == "smear":
+        return torch.lerp(rgb, gaussian(rgb, SMEAR_PX), part * strength)
+    if kind == "moved":
+        moved = _chosen([rgb.roll((by, by), (2, 3)) for by in MOVES_PX], level)
+        return torch.where(part > 0.5, moved, rgb)
+    sign = (2 * torch.rand(len(rgb), 3, 1, 1, generator=generator, device=rgb.device) - 1).sign()
+    return rgb + MAX_CAST * strength * sign * part
+
+
+def _chosen(variants: list[torch.Tensor], level: torch.Tensor) -> torch.Tensor:
+    """For every picture, variant number ``level`` (1, 2, …)."""
+    return torch.stack(variants)[level.flatten() - 1, torch.arange(len(level), device=level.device)]
 
 
 def gaussian(rgb: torch.Tensor, sigma_px: float) -> torch.Tensor:
@@ -52,11 +72,6 @@ def gaussian(rgb: torch.Tensor, sigma_px: float) -> torch.Tensor:
     padded = functional.pad(rgb, (reach,) * 4, mode="replicate")
     rows = functional.conv2d(padded, kernel.transpose(2, 3), groups=rgb.shape[1])
     return functional.conv2d(rows, kernel, groups=rgb.shape[1])
-
-
-def _blurred(rgb: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-    choices = torch.stack([gaussian(rgb, sigma) for sigma in SIGMAS_PX])
-    return choices[level - 1, torch.arange(len(rgb), device=rgb.device)]
 
 
 def _blobs(n: int, side_px: int, generator: torch.Generator) -> torch.Tensor:

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from paco_core.training.distortions import gaussian
 
-Distance = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Two stacks of pictures (n, 3, h, w), 0 to 1, to n distances."""
+Distance = Callable[[torch.Tensor], torch.Tensor]
+"""Damaged pictures (n, 3, h, w), 0 to 1, to the distances (n,) from their originals."""
 Damage = Callable[[torch.Tensor, float, torch.Generator], torch.Tensor]
 """Pictures, a strength and a generator to damaged pictures."""
 
@@ -103,8 +103,8 @@ def agreement(pictures: torch.Tensor, distance: Distance, *, seed: int) -> dict[
     shares = {}
     for question, (better, little, worse, much) in QUESTIONS.items():
         generator = torch.Generator(pictures.device).manual_seed(seed)
-        near = distance(pictures, better(pictures, little, generator))
-        far = distance(pictures, worse(pictures, much, generator))
+        near = distance(better(pictures, little, generator))
+        far = distance(worse(pictures, much, generator))
         shares[question] = (near < far).float().mean().item()
     return shares
 
@@ -114,6 +114,6 @@ def rising(pictures: torch.Tensor, distance: Distance, *, seed: int) -> dict[str
     shares = {}
     for name, (damage, strengths) in LADDERS.items():
         damaged = [damage(pictures, s, torch.Generator(pictures.device).manual_seed(seed)) for s in strengths]
-        steps = torch.stack([distance(pictures, picture) for picture in damaged]).diff(dim=0)
+        steps = torch.stack([distance(picture) for picture in damaged]).diff(dim=0)
         shares[name] = (steps > 0).all(dim=0).float().mean().item()
     return shares
