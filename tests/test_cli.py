@@ -74,6 +74,7 @@ One photo in, a 3D scene of separate, complete, movable objects out.
   scenes       render scenes whose truth is known, for training and measuring
   eval         measure the methods on scenes whose truth is known
   pack         put whole objects into one file that training reads
+  train        train a network on packs of whole objects
   backends     list the methods that can be chosen, and what each needs
   doctor       say what this machine has, and what is missing for what
   version      print the version

@@ -45,6 +45,7 @@ COMMANDS = (
     Command("scenes", "render scenes whose truth is known, for training and measuring", resumes=True),
     Command("eval", "measure the methods on scenes whose truth is known"),
     Command("pack", "put whole objects into one file that training reads"),
+    Command("train", "train a network on packs of whole objects", resumes=True),
     Command("backends", "list the methods that can be chosen, and what each needs"),
     Command("doctor", "say what this machine has, and what is missing for what"),
     Command("version", "print the version"),

@@ -56,9 +56,10 @@ class Stage(nn.Module):
         self.block = Residual(channels)
         self.norm = PixelNorm(channels)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, before, h, w) to (n, channels, ceil(h / 2), ceil(w / 2))."""
-        return self.block(self.shrink(functional.silu(self.widen(x))))
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(n, before, h, w) to (n, channels, ceil(h / 2), ceil(w / 2)): for the next stage, and normalised to look at."""
+        x = self.block(self.shrink(functional.silu(self.widen(x))))
+        return x, self.norm(x)
 
 
 class FeatureNet(nn.Module):
@@ -74,8 +75,8 @@ class FeatureNet(nn.Module):
         x = (rgb - CENTRE) / SPREAD
         maps = []
         for stage in self.stages:
-            x = stage(x)
-            maps.append(stage.norm(x))
+            x, seen = stage(x)
+            maps.append(seen)
         return maps
 
 

@@ -10,7 +10,6 @@ import typing
 
 from paco_core.errors import PacoError
 from paco_core.training.options import TrainOptions
-from paco_core.training.results import TrainingResult
 from paco_core.training.runner import train
 from paco_core.training.tasks import TASKS
 
@@ -22,7 +21,7 @@ TELL_EVERY_S = 5.0
 def main(argv: list[str] | None = None) -> int:
     """Train, and return the exit code."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
-    given = vars(_parser().parse_args(argv))
+    given = vars(parser().parse_args(argv))
     try:
         result = train(given.pop("name"), TrainOptions(**given), progress=_Lines())
     except PacoError as error:
@@ -31,23 +30,14 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted. The same command goes on from here.\n")
         return INTERRUPTED
-    sys.stdout.write(f"{summary(result)}\n")
+    sys.stdout.write(f"{result.text}\n")
     return COMPLETE if result.finished else INTERRUPTED
 
 
-def summary(result: TrainingResult) -> str:
-    """Steps, minutes and figures, for people."""
-    skipped = f", {result.skipped} steps skipped" if result.skipped else ""
-    head = f"{result.folder}: {result.steps} steps in {result.seconds / 60:.1f} min{skipped}"
-    if not result.finished:
-        return f"{head}; paused, the same command goes on from here"
-    return "\n".join([head, *(f"  {name:<32} {value:.4g}" for name, value in result.figures.items())])
-
-
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """An option for every field of ``TrainOptions``."""
-    parser = argparse.ArgumentParser(prog="python -m paco_core.training", description=TrainOptions.__doc__, allow_abbrev=False)
-    parser.add_argument("name", help=f"what to train: {', '.join(TASKS)}")
+    made = argparse.ArgumentParser(prog="python -m paco_core.training", description=TrainOptions.__doc__, allow_abbrev=False)
+    made.add_argument("name", help=f"what to train: {', '.join(TASKS)}")
     hints = typing.get_type_hints(TrainOptions)
     for field in dataclasses.fields(TrainOptions):
         required = field.default is dataclasses.MISSING
@@ -55,16 +45,14 @@ def _parser() -> argparse.ArgumentParser:
         option = f"--{field.name.replace('_', '-')}"
         kind = _plain(hints[field.name])
         if kind is bool:
-            parser.add_argument(option, action="store_true")
+            made.add_argument(option, action="store_true")
         elif typing.get_origin(kind) is tuple:
-            parser.add_argument(
-                option, type=typing.get_args(kind)[0], nargs="+", action=_Tuple, required=required, default=default
-            )
+            made.add_argument(option, type=typing.get_args(kind)[0], nargs="+", action=_Tuple, required=required, default=default)
         elif typing.get_origin(kind) is typing.Literal:
-            parser.add_argument(option, choices=typing.get_args(kind), default=default)
+            made.add_argument(option, choices=typing.get_args(kind), default=default)
         else:
-            parser.add_argument(option, type=kind, required=required, default=default)
-    return parser
+            made.add_argument(option, type=kind, required=required, default=default)
+    return made
 
 
 def _plain(kind: typing.Any) -> typing.Any:

@@ -1,5 +1,7 @@
 """Averaged weights: what is sampled, measured and shipped."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -17,7 +19,7 @@ def decay_at(updates: int, decay: float) -> float:
 def averaged(model: nn.Module, decay: float) -> AveragedModel:
     """A copy whose ``update_parameters(model)`` averages exponentially, warmed up; buffers are copied. Not for training."""
 
-    def average(old: list, new: list, updates: torch.Tensor | int) -> None:
+    def average(old: Any, new: Any, updates: torch.Tensor | int) -> None:
         get_ema_multi_avg_fn(decay_at(int(updates), decay))(old, new, updates)
 
     ema = AveragedModel(model, multi_avg_fn=average)

@@ -14,9 +14,9 @@ from PIL import Image
 
 from paco_core.errors import BadInput
 from paco_core.files import write_atomic
+from paco_core.nets.weights import export_weights
 from paco_core.training.options import TrainOptions
 from paco_core.training.trainer import Trainer
-from paco_core.training.weights import export_weights
 
 WEIGHTS, FIGURES, SAMPLES = "weights.safetensors", "figures.json", "samples"
 
@@ -34,6 +34,15 @@ class TrainingResult:
     """Steps whose loss or gradient was not finite."""
     figures: dict[str, float]
     """Of the averaged weights on the held-out packs; empty while it is not finished, and without such packs."""
+
+    @property
+    def text(self) -> str:
+        """Steps, minutes and figures, for people."""
+        skipped = f", {self.skipped} of them skipped" if self.skipped else ""
+        head = f"{self.folder}: {self.steps} steps{skipped} in {self.seconds / 60:.1f} min"
+        if not self.finished:
+            return f"{head}; paused: the same command goes on from here"
+        return "\n".join([head, *(f"  {name:<36}{value:.4g}" for name, value in self.figures.items())])
 
 
 def look(trainer: Trainer, folder: Path) -> dict[str, float]:

@@ -10,6 +10,7 @@ import torch
 
 from paco_core.errors import PacoError
 from paco_core.files import sweep
+from paco_core.nets.weights import load_weights
 from paco_core.progress import Progress, silent
 from paco_core.training import log as runlog
 from paco_core.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
@@ -20,7 +21,6 @@ from paco_core.training.stopping import StopRequest
 from paco_core.training.task import Task, TaskInputs
 from paco_core.training.tasks import find_task
 from paco_core.training.trainer import StepReport, Trainer
-from paco_core.training.weights import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class _Run:
 
     def _note(self, report: StepReport, at_start: tuple[int, int]) -> None:
         self.window.add(report.values)
-        if self.window.steps < LOG_EVERY:
+        if self.trainer.steps % LOG_EVERY:
             return
         means = self.window.take()
         self._write_line({"rate": report.rate, **means})

@@ -41,7 +41,7 @@ class Trainer:
         self.accelerator = Accelerator(mixed_precision=PRECISIONS[settings.precision], cpu=settings.device == "cpu")
         torch.manual_seed(settings.seed)
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
-        self.model = task.build().to(self.device, memory_format=torch.channels_last)
+        self.model = task.build().to(self.device).to(memory_format=torch.channels_last)
         self.ema = averaged(self.model, settings.ema)
         self.optimizer: Any = self.accelerator.prepare(torch.optim.AdamW(_groups(self.model, settings), settings.lr, BETAS))
         self.guard = Guard()
