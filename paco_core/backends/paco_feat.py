@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from paco_core.errors import BadInput
 from paco_core.nets.features import MIN_SIDE_PX, FeatureNet, pooled
@@ -27,7 +28,7 @@ class PacoFeat1:
         self.device = torch.device(device)
         net = FeatureNet()
         load_weights(net, WEIGHTS)
-        self._net = net.to(self.device).to(memory_format=torch.channels_last).eval()
+        self._net = convert_conv2d_weight_memory_format(net.to(self.device), torch.channels_last).eval()
 
     def maps(self, rgb: UInt8[np.ndarray, "n h w 3"]) -> list[Float32[np.ndarray, "n _ _ _"]]:
         """Maps at 1/2, 1/4, 1/8 and 1/16 of the size. Raises ``BadInput`` for pictures below 16 px a side."""

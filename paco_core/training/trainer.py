@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from paco_core.training.checkpoint import random_states, restore_random_states
 from paco_core.training.ema import averaged
@@ -41,7 +42,7 @@ class Trainer:
         self.accelerator = Accelerator(mixed_precision=PRECISIONS[settings.precision], cpu=settings.device == "cpu")
         torch.manual_seed(settings.seed)
         self.generator = torch.Generator(self.device).manual_seed(settings.seed)
-        self.model = task.build().to(self.device).to(memory_format=torch.channels_last)
+        self.model = convert_conv2d_weight_memory_format(task.build().to(self.device), torch.channels_last)
         self.ema = averaged(self.model, settings.ema)
         self.optimizer: Any = self.accelerator.prepare(torch.optim.AdamW(_groups(self.model, settings), settings.lr, BETAS))
         self.guard = Guard()
