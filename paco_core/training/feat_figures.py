@@ -72,8 +72,8 @@ def _figures(net: nn.Module, held_out: HeldOut) -> dict[str, float]:
     answers = agreement(trials, from_originals, seed=SEED)
     climbs = rising(trials, from_originals, seed=SEED)
     return {
-        "other view found": found[views].mean().item(),
-        "same picture found": found[~views].mean().item(),
+        **({"other view found": found[views].mean().item()} if views.any() else {}),
+        **({"same picture found": found[~views].mean().item()} if not views.all() else {}),
         "category of 5 nearest": _category_right(queries, held_out.categories),
         "2AFC": sum(answers.values()) / len(answers),
         **{f"2AFC {question}": share for question, share in answers.items()},

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-MAX_IN_A_ROW = 8
-"""Skipped steps in a row before the weights themselves are suspected; mixed precision skips a few on its own at the start."""
+MAX_IN_A_ROW = 16
+"""Skipped steps in a row before the weights themselves are suspected. In fp16 the first few are skipped while the scale of the
+gradients, 2^16 at the start, is halved until they fit."""
 MAX_RETURNS = 3
 """Returns to the last checkpoint, each with half the rate: an eighth of the rate that diverges, too, is no rate problem."""
 

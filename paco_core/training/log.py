@@ -1,4 +1,4 @@
-"""``log.jsonl``: one line of JSON per interval and per evaluation, in the order of steps, also over interruptions."""
+"""``log.jsonl``: a line of JSON per interval and per evaluation; steps that an interruption undoes are taken out."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -80,7 +80,7 @@ class _Run:
                 trainer.begin_average()
             self._save()
         if self.options.compile and trainer.device.type == "cuda":
-            trainer.model.compile()
+            trainer.loss = torch.compile(trainer.loss)
 
     def to_the_end(self) -> TrainingResult:
         """Train what is left of the budget; then measure and export, unless a pause or a stop comes first."""

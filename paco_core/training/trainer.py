@@ -45,6 +45,7 @@ class Trainer:
         self.model = convert_conv2d_weight_memory_format(task.build().to(self.device), torch.channels_last)
         self.ema = averaged(self.model, settings.ema)
         self.optimizer: Any = self.accelerator.prepare(torch.optim.AdamW(_groups(self.model, settings), settings.lr, BETAS))
+        self.loss = task.loss
         self.guard = Guard()
         self.steps = 0
         self.seconds = 0.0
@@ -71,7 +72,7 @@ class Trainer:
         batch = self.task.batch(self.generator, share)
         self.model.train()
         with self.accelerator.autocast():
-            loss, parts = self.task.loss(self.model, batch)
+            loss, parts = self.loss(self.model, batch)
         self.accelerator.backward(loss)
         norm = self._clipped()
         finite = bool(torch.isfinite(loss.detach() + norm))
