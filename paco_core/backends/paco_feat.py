@@ -8,7 +8,7 @@ from jaxtyping import Float32, UInt8
 from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from paco_core.errors import BadInput
-from paco_core.nets.features import MIN_SIDE_PX, FeatureNet, pooled
+from paco_core.nets.features import MIN_SIDE_PX, FeatureNet
 from paco_core.nets.weights import load_weights
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "paco-feat-1.safetensors"
@@ -36,8 +36,9 @@ class PacoFeat1:
         return [np.concatenate(stage) for stage in zip(*parts, strict=True)]
 
     def pooled(self, rgb: UInt8[np.ndarray, "n h w 3"]) -> Float32[np.ndarray, "n d"]:
-        """One vector a picture. Raises ``BadInput`` for pictures below 16 px a side."""
-        return np.concatenate([pooled(maps).cpu().numpy() for maps in self._in_parts(rgb)])
+        """One vector a picture: what is wrong with it rather than what it shows. Raises ``BadInput`` below 16 px a side."""
+        with torch.inference_mode():
+            return np.concatenate([self._net.vector(maps).cpu().numpy() for maps in self._in_parts(rgb)])
 
     def _in_parts(self, rgb: UInt8[np.ndarray, "n h w 3"]) -> list[list[torch.Tensor]]:
         n, h, w, _ = rgb.shape

@@ -63,12 +63,13 @@ class Stage(nn.Module):
 
 
 class FeatureNet(nn.Module):
-    """Maps of four stages, fully convolutional: pictures of any size from 16 px."""
+    """Maps of four stages, fully convolutional, and a vector: pictures of any size from 16 px."""
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
         befores = (3, *widths[:-1])
         self.stages = nn.ModuleList(Stage(before, width) for before, width in zip(befores, widths, strict=True))
+        self.judge = nn.Linear(sum(widths), sum(widths))
 
     def forward(self, rgb: torch.Tensor) -> list[torch.Tensor]:
         """(n, 3, h, w) colours of 0 to 1 to normalised maps, finest first."""
@@ -79,7 +80,11 @@ class FeatureNet(nn.Module):
             maps.append(seen)
         return maps
 
+    def vector(self, maps: list[torch.Tensor]) -> torch.Tensor:
+        """(n, d), one vector a picture, from the maps of ``forward``: what tells flaws, not what tells objects, apart."""
+        return functional.silu(self.judge(means(maps)))
 
-def pooled(maps: list[torch.Tensor]) -> torch.Tensor:
-    """One vector a picture: means over all pixels of the maps that are given, one after the other."""
+
+def means(maps: list[torch.Tensor]) -> torch.Tensor:
+    """(n, sum of channels): means over all pixels, stage after stage. What tells objects apart."""
     return torch.cat([m.float().mean((2, 3)) for m in maps], dim=1)

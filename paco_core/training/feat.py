@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from paco_core.data.bank import Bank, read_bank
 from paco_core.errors import BadInput
-from paco_core.nets.features import WIDTHS, FeatureNet, pooled
+from paco_core.nets.features import WIDTHS, FeatureNet, means
 from paco_core.training.distortions import KINDS, distort
 from paco_core.training.feat_figures import SEED, HeldOut, embedded, figures, read_held_out
 from paco_core.training.task import Defaults, TaskInputs
@@ -38,7 +38,7 @@ class FeatModel(nn.Module):
         wide = sum(WIDTHS)
         self.embed = nn.Sequential(nn.Linear(wide, wide), nn.SiLU(), nn.Linear(wide, EMBEDDING))
         self.category = nn.Linear(wide, categories)
-        self.flaws = nn.Sequential(nn.Linear(wide, wide), nn.SiLU(), nn.Linear(wide, len(KINDS)))
+        self.flaws = nn.Linear(wide, len(KINDS))
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,11 @@ class FeatTask:
     def loss(self, model: nn.Module, batch: FeatBatch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Contrastive + category + flaws."""
         assert isinstance(model, FeatModel)
-        features = pooled(model.net(batch.rgb))
+        maps = model.net(batch.rgb)
+        features, judged = means(maps), model.net.vector(maps)
         same = contrastive(model.embed(features).float(), batch.groups)
         category = functional.cross_entropy(model.category(features).float(), batch.categories)
-        flaws = functional.binary_cross_entropy_with_logits(model.flaws(features).float(), batch.flaws)
+        flaws = functional.binary_cross_entropy_with_logits(model.flaws(judged).float(), batch.flaws)
         parts = {"same": same.detach(), "category": category.detach(), "flaws": flaws.detach()}
         return same + CATEGORY_WEIGHT * category + FLAW_WEIGHT * flaws, parts
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from paco_core.data.bank import Bank, read_bank
-from paco_core.nets.features import FeatureNet, pooled
+from paco_core.nets.features import FeatureNet, means
 from paco_core.training.trials import Distance, agreement, rising
 from paco_core.training.views import Shelf, draw_views
 
@@ -83,7 +83,7 @@ def _figures(net: nn.Module, held_out: HeldOut) -> dict[str, float]:
 
 def embedded(net: nn.Module, pictures: torch.Tensor) -> torch.Tensor:
     """(n, d) unit vectors."""
-    return functional.normalize(torch.cat([pooled(net(part)) for part in pictures.split(64)]), dim=1)
+    return functional.normalize(torch.cat([means(net(part)) for part in pictures.split(64)]), dim=1)
 
 
 def distance_from(net: nn.Module, originals: torch.Tensor) -> Distance:
