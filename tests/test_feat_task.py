@@ -114,6 +114,12 @@ def test_what_the_task_cannot_use_is_said(pack: Path, given: dict, told: str):
         FeatTask(inputs(pack, **given))
 
 
+def test_one_held_out_object_is_too_few(pack: Path, tmp_path: Path):
+    lone = write_tiny_pack(tmp_path / "lone.pack", objects=1)
+    with pytest.raises(BadInput, match=r"lone.pack holds one object"):
+        FeatTask(inputs(pack, held_out=(lone,)))
+
+
 def test_packs_for_measuring_are_not_trained_on(tmp_path: Path):
     measuring = write_tiny_pack(tmp_path / "eval.pack", use="eval")
     with pytest.raises(BadInput, match="for measuring only"):

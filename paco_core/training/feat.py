@@ -103,7 +103,7 @@ class FeatTask:
         """Objects on the left (held-out ones where there are some), and the other pictures that are nearest to each."""
         pictures = self.shown
         unit = embedded(self.shipped(model), pictures)
-        order = (unit @ unit.T).fill_diagonal_(2).topk(SAMPLE_COLUMNS, dim=1).indices[:SAMPLE_ROWS]
+        order = (unit @ unit.T).fill_diagonal_(2).topk(min(SAMPLE_COLUMNS, len(unit)), dim=1).indices[:SAMPLE_ROWS]
         sheet = torch.cat([torch.cat(list(pictures[row]), dim=2) for row in order], dim=1)
         return (255 * sheet).round().byte().permute(1, 2, 0).cpu().numpy()
 

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from paco_core.data.bank import Bank, read_bank
+from paco_core.errors import BadInput
 from paco_core.nets.features import FeatureNet, means
 from paco_core.training.trials import Distance, agreement, rising
 from paco_core.training.views import Shelf, draw_views
@@ -38,9 +39,11 @@ class HeldOut:
 
 
 def read_held_out(packs: Sequence[Path], device: torch.device) -> HeldOut:
-    """Pictures of at most ``MAX_OBJECTS`` objects of packs, spread over all. Raises ``BadInput`` for what is no pack."""
+    """Pictures of at most ``MAX_OBJECTS`` objects, spread over all. Raises ``BadInput`` for no pack, and for one object alone."""
     bank = read_bank(packs, size=SIDE_PX, measuring=True)
     first, second = _two_of_each(bank)
+    if len(first) < 2:
+        raise BadInput(f"{packs[0]} holds one object: nothing to tell it from. Give --held-out a pack of several.")
     shelf = Shelf.of(bank)
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
@@ -103,7 +106,7 @@ def distance_from(net: nn.Module, originals: torch.Tensor) -> Distance:
 
 def _category_right(unit: torch.Tensor, categories: Sequence[str]) -> float:
     """Share of pictures whose category most of the nearest others have (the nearest one decides between equals)."""
-    near = (unit @ unit.T).fill_diagonal_(-2).topk(NEIGHBOURS, dim=1).indices.tolist()
+    near = (unit @ unit.T).fill_diagonal_(-2).topk(min(NEIGHBOURS, len(unit) - 1), dim=1).indices.tolist()
     votes = [[categories[j] for j in row] for row in near]
     return sum(max(row, key=row.count) == own for row, own in zip(votes, categories, strict=True)) / len(categories)
 
