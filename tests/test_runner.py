@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from paco_core.errors import BadInput
+from paco_core.lock import FolderLock
 from paco_core.training import guard
 from paco_core.training import log as runlog
 from paco_core.training.checkpoint import CHECKPOINT, read_checkpoint
@@ -214,6 +215,21 @@ def test_a_checkpoint_with_code_in_it_is_refused(tmp_path: Path):
     torch.save({"version": 1, "settings": Path("x")}, tmp_path / "run" / CHECKPOINT)
     with pytest.raises(BadInput, match="no checkpoint that can be read"):
         go(tmp_path / "run")
+
+
+def test_a_folder_takes_one_run_at_a_time(tmp_path: Path):
+    go(tmp_path / "run", pause_after_minutes=0.1)
+    lock = FolderLock(tmp_path / "run")
+    lock.acquire()
+    with pytest.raises(BadInput, match="Another run works in"):
+        go(tmp_path / "run")
+    lock.release()
+    assert go(tmp_path / "run").finished
+
+
+def test_an_output_that_is_a_file_is_refused(tmp_path: Path):
+    with pytest.raises(BadInput, match=r"tiny.pack can't be made a folder"):
+        go(tiny_pack(tmp_path))
 
 
 def test_a_warm_start_begins_with_the_weights_of_another_run(tmp_path: Path):

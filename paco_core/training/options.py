@@ -25,13 +25,14 @@ class TrainOptions:
     out: Path
     """Folder of the run: checkpoint, log, samples, weights, figures."""
     max_minutes: float | None = None
-    """Time to train (its evaluations included, over all interruptions); the learning rate ends with it."""
+    """Time to train (its evaluations included, over all interruptions); without it, the task's own. The learning rate ends with
+    it."""
     steps: int | None = None
     """Steps to train, where these end sooner than the minutes."""
     batch: int | None = None
-    """Samples a step."""
+    """Samples a step; without it, the task's own."""
     lr: float | None = None
-    """Highest learning rate."""
+    """Highest learning rate; without it, the task's own."""
     seed: int = 0
     """Of weights and batches."""
     device: Device = "auto"

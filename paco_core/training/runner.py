@@ -2,19 +2,22 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from paco_core.errors import PacoError
+from paco_core.errors import BadInput, PacoError
 from paco_core.files import sweep
+from paco_core.lock import FolderLock
 from paco_core.nets.weights import load_weights
 from paco_core.progress import Progress, silent
 from paco_core.training import log as runlog
 from paco_core.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
-from paco_core.training.options import TrainOptions, choose_device, settle, task_options
+from paco_core.training.options import Settings, TrainOptions, choose_device, settle, task_options
 from paco_core.training.results import TrainingResult, finish, finished_before, look
 from paco_core.training.schedule import Budget
 from paco_core.training.stopping import StopRequest
@@ -46,17 +49,37 @@ def train(
     maker = find_task(name)
     device = choose_device(options.device)
     settings = settle(name, options, maker.defaults, device)
-    before = read_checkpoint(options.out)
-    if before is not None:
-        settings.check_same(before["settings"], options.out)
-        if (result := finished_before(options.out)) is not None:
-            return result
+    if _before(settings, options.out) is not None and (result := finished_before(options.out)) is not None:
+        return result
     task: Task = maker(
         TaskInputs(options.packs, options.held_out, torch.device(device), settings.batch, task_options(options.set))
     )
-    run = _Run(Trainer(task, settings), options, progress, clock)
-    run.begin(before)
-    return run.to_the_end()
+    with _only_run_in(options.out):
+        run = _Run(Trainer(task, settings), options, progress, clock)
+        run.begin(_before(settings, options.out))
+        return run.to_the_end()
+
+
+def _before(settings: Settings, folder: Path) -> dict[str, Any] | None:
+    """The checkpoint to go on from, None for a new run. Raises ``BadInput`` for one of another command."""
+    before = read_checkpoint(folder)
+    if before is not None:
+        settings.check_same(before["settings"], folder)
+    return before
+
+
+@contextmanager
+def _only_run_in(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{folder} can't be made a folder ({error.strerror or error}). Choose another --out.") from error
+    lock = FolderLock(folder)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class _Run:
