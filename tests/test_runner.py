@@ -112,6 +112,13 @@ def test_a_time_budget_is_kept_within_a_step(tmp_path: Path):
     assert not rates, "fewer steps than a line of the log"
 
 
+def test_a_time_budget_holds_over_all_pieces(tmp_path: Path):
+    pieces = [go(tmp_path / "run", steps=None, max_minutes=2.0, pause_after_minutes=0.8) for _ in range(3)]
+    assert [piece.finished for piece in pieces] == [False, False, True]
+    assert 120 <= pieces[-1].seconds < 122
+    assert pieces[-1].steps == pytest.approx(120, abs=3)
+
+
 def test_a_time_budget_ends_annealed(tmp_path: Path):
     result = go(tmp_path / "run", steps=None, max_minutes=2.0, tick_s=1.0)
     last = [line["rate"] for line in runlog.read(tmp_path / "run") if "rate" in line][-1]
