@@ -13,7 +13,7 @@ from paco_core.nets.weights import load_weights
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "paco-feat-1.safetensors"
 MAX_PIXELS = 1 << 20
-"""Of the pictures that are worked on at once: about 0.5 GB of maps and what comes before them."""
+"""Of the pictures that are worked on at once: 0.25 GB of maps and what comes before them."""
 
 
 class PacoFeat1:
