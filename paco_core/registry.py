@@ -17,7 +17,7 @@ class Entry:
     """One method that can be chosen by name."""
 
     kind: str
-    """Which Protocol it implements: ``segmenter``, ``depth``, ``order``, ``completer``, ``background``, ``lifter`` …"""
+    """Which Protocol it implements: ``segmenter``, ``depth``, ``order``, ``completer``, ``features``, ``lifter`` …"""
     name: str
     target: str
     """``package.module:Class``; made with keyword options, imported by ``create`` alone."""
@@ -101,6 +101,15 @@ BACKENDS = Registry(
             "exemplar",
             "paco_core.backends.exemplar:ExemplarBackground",
             "patches of the photo itself, coarse to fine",
+        ),
+        Entry(
+            "features",
+            "paco-feat-1",
+            "paco_core.backends.paco_feat:PacoFeat1",
+            "small network for the perceptual distance and KID of paco eval",
+            weights_licence="Apache-2.0, see paco_core/weights/paco-feat-1.md",
+            imports=("torch", "safetensors"),
+            pip="'paco-scene3d[networks]'",
         ),
         Entry(
             "features",
