@@ -11,6 +11,8 @@ from skimage import data, transform
 
 from paco_core.backends.paco_feat import WEIGHTS, PacoFeat1
 from paco_core.errors import BadInput, MissingDependency
+from paco_core.evaluation.crops import Square
+from paco_core.evaluation.perceptual import perceptual_distance
 from paco_core.nets.features import WIDTHS, FeatureNet
 from paco_core.nets.weights import load_weights
 from paco_core.registry import BACKENDS
@@ -133,3 +135,20 @@ def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     assert entry.missing == ("torch", "safetensors")
     with pytest.raises(MissingDependency, match=r"needs torch, safetensors: pip install 'paco-scene3d\[networks\]'"):
         BACKENDS.create("features", "paco-feat-1")
+
+
+def test_pictures_that_cannot_be_written_to_are_read(extractor: PacoFeat1, photos: np.ndarray, recwarn: pytest.WarningsRecorder):
+    locked = photos[:1, ::-1]
+    locked.flags.writeable = False
+    assert np.isfinite(extractor.pooled(locked)).all()
+    assert not recwarn.list
+
+
+def test_stages_of_different_widths_make_one_distance(extractor: PacoFeat1, photos: np.ndarray):
+    one, other = ([m[k] for m in extractor.maps(photos[:2])] for k in (0, 1))
+    everywhere = np.ones((96, 96), bool)
+    ours = distance_from(trained(), as_tensor(photos[:1]))
+    with torch.inference_mode():
+        expected = float(ours(as_tensor(photos[1:2])))
+    for _ in range(20):  # the shape checker looks at one stage at a time
+        assert perceptual_distance(one, other, everywhere, Square(0, 0, 96)) == pytest.approx(expected, rel=1e-3)

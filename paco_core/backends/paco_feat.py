@@ -49,4 +49,4 @@ class PacoFeat1:
             return [self._net(self._tensor(rgb[i : i + at_once])) for i in range(0, n, at_once)]
 
     def _tensor(self, rgb: UInt8[np.ndarray, "n h w 3"]) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device).permute(0, 3, 1, 2).float() / 255
+        return torch.from_numpy(rgb.copy()).to(self.device).permute(0, 3, 1, 2).float() / 255

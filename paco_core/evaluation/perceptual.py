@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float32, Float64
 from paco_core.evaluation.crops import Square, shares
 from paco_core.evaluation.features import FeatureExtractor, WeightedExtractor
 
-Maps = Sequence[Float32[np.ndarray, "c _ _"]]
-"""Of one picture, one entry per stage."""
+Maps = Sequence[Float32[np.ndarray, "_ _ _"]]
+"""Of one picture, one entry (channels, height, width) per stage; every stage has its own number of channels."""
 TINY = 1e-10
 """Added to the norm of a pixel's channels, as the authors' code does: pixels without any feature are all alike."""
 
