@@ -76,7 +76,7 @@ def sampler(prediction: Prediction, name: str, steps: int) -> Any:
         flow.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps).tolist())
         return flow
     # trailing: few steps, too, begin where there is only noise (Lin et al. 2024)
-    options = BETAS | {"prediction_type": prediction, "timestep_spacing": "trailing"}
+    options: dict[str, Any] = BETAS | {"prediction_type": prediction, "timestep_spacing": "trailing"}
     if name == "ddim":
         found = DDIMScheduler(**options, clip_sample=False, set_alpha_to_one=False)
     else:

@@ -77,27 +77,28 @@ def config_from_json(text: str) -> PacoConfig:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadInput(f"The description of the network is no JSON ({error}): take the weights as they were exported.") from error
-    names = {field.name for field in fields(PacoConfig)}
-    if not isinstance(values, dict) or set(values) != names:
+    kinds = {field.name: field.type for field in fields(PacoConfig)}
+    if not isinstance(values, dict) or set(values) != set(kinds):
         raise BadInput("The description of the network has other entries than this version's: export the weights again.")
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    for name, value in given.items():
+        if not _fits(value, kinds[name]):
+            raise BadInput(f"The description of the network says {name} = {str(value)[:40]!r}: export the weights again.")
     return PacoConfig(**given)
 
 
 def _problem(config: PacoConfig) -> str:
     """What is wrong, or nothing."""
-    wrong = [field.name for field in fields(config) if not _fits(getattr(config, field.name), field.type)]
-    if wrong:
-        return f"{wrong[0]} is {str(getattr(config, wrong[0]))[:40]!r}"
+    sizes = (config.latent_channels, config.query_width, config.text_width, config.text_slots, *config.vae_channels)
+    layers, levels = (config.vae_layers, config.unet_layers), (len(config.vae_channels), len(config.unet_channels))
+    if not 1 <= min(sizes + layers + levels) <= max(sizes) <= WIDEST or max(layers + levels) > DEEPEST:
+        return "a size is 0, or larger than any of ours"
     if len({len(config.unet_channels), len(config.unet_attention), len(config.unet_heads)}) > 1:
         return "unet_channels, unet_attention and unet_heads name different numbers of levels"
     if any(width % config.groups for width in (*config.vae_channels, *config.unet_channels)):
         return f"not all widths are multiples of groups={config.groups}"
     if any(width % heads for width, heads in zip(config.unet_channels, config.unet_heads, strict=True)):
         return "not all U-Net widths are multiples of their heads"
-    needed = (config.vae_layers, config.unet_layers, config.latent_channels, config.query_width, config.text_slots)
-    if min(needed) < 1 or max(needed) > WIDEST or max(needed[:2]) > DEEPEST or not 1 <= config.text_width <= WIDEST:
-        return "a size is 0, or larger than any of ours"
     if config.query_width % 4:
         return f"query_width={config.query_width} is no multiple of 4"
     if any(len(values) not in (1, config.latent_channels) for values in (config.latent_mean, config.latent_std)):
@@ -115,13 +116,13 @@ def _fits(value: object, kind: object) -> bool:
         return isinstance(value, int | float) and abs(value) <= 1
     if kind is int:
         return type(value) is int and 0 <= value <= MOST_BUCKETS
-    if not isinstance(value, tuple) or not value:
+    if not isinstance(value, tuple) or not 1 <= len(value) <= WIDEST:
         return False
     if kind == tuple[float, ...]:
-        return len(value) <= WIDEST and all(isinstance(item, int | float) and abs(item) < WIDEST for item in value)
+        return all(isinstance(item, int | float) and abs(item) < WIDEST for item in value)
     if kind == tuple[bool, ...]:
-        return len(value) <= DEEPEST and all(type(item) is bool for item in value)
-    return len(value) <= DEEPEST and all(type(item) is int and 1 <= item <= WIDEST for item in value)
+        return all(type(item) is bool for item in value)
+    return all(type(item) is int and 1 <= item <= WIDEST for item in value)
 
 
 PACO_SD = PacoConfig(

@@ -1,0 +1,59 @@
+"""Makers for the tests of PACO's networks: disjoint and overlapping objects on a canvas, conditions, folders of weights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from paco_core.nets.conditioning import Condition
+from paco_core.nets.paco_config import PACO_TINY, PacoConfig
+
+SIDE_PX = 16
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def stripes(objects: int = 3) -> torch.Tensor:
+    """(1, objects, SIDE, SIDE): disjoint masks that leave a part of the canvas free."""
+    masks = torch.zeros(1, objects, SIDE_PX, SIDE_PX)
+    width = SIDE_PX // (objects + 1)
+    for index in range(objects):
+        masks[:, index, 2:-2, index * width : (index + 1) * width] = 1
+    return masks
+
+
+def on_canvas(masks: torch.Tensor, canvas: float, seed: int = 0) -> torch.Tensor:
+    """(b, n, 3, h, w): random colours inside of each mask."""
+    colours = torch.rand(*masks.shape[:2], 3, *masks.shape[2:], generator=seeded(seed)) * 2 - 1
+    return torch.where(masks[:, :, None] > 0, colours, canvas)
+
+
+def condition(config: PacoConfig = PACO_TINY, rows: int = 2, side: int = 8, seed: int = 0) -> Condition:
+    grid = torch.randn(rows, config.latent_channels + 3, side, side, generator=seeded(seed))
+    text = torch.randn(rows, config.text_slots, config.text_width, generator=seeded(seed + 1))
+    return Condition(grid, text, torch.zeros(1, config.text_slots, config.text_width))
+
+
+def stir(net: nn.Module, seed: int = 0) -> nn.Module:
+    """Weights that start at zero get values, as if trained."""
+    generator = seeded(seed)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.add_(torch.randn(weight.shape, generator=generator) * 0.05)
+    return net
+
+
+def changed(net: nn.Module, step) -> Iterator[str]:
+    """Names of the weights that ``step`` changes."""
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    step()
+    return (name for name, value in net.state_dict().items() if not torch.equal(value, before[name]))
+
+
+def written(net, folder: Path) -> Path:
+    """As diffusers writes it."""
+    net.save_pretrained(folder, safe_serialization=True)
+    return folder
