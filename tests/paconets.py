@@ -1,7 +1,8 @@
 """Makers for the tests of PACO's networks: disjoint and overlapping objects on a canvas, conditions, folders of weights."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from paco_core.nets.conditioning import Condition
 from paco_core.nets.paco_config import PACO_TINY, PacoConfig
 
 SIDE_PX = 16
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -37,7 +39,7 @@ def condition(config: PacoConfig = PACO_TINY, rows: int = 2, side: int = 8, seed
     return Condition(grid, text, torch.zeros(1, config.text_slots, config.text_width))
 
 
-def stir(net: nn.Module, seed: int = 0) -> nn.Module:
+def stir(net: Net, seed: int = 0) -> Net:
     """Weights that start at zero get values, as if trained."""
     generator = seeded(seed)
     with torch.no_grad():
@@ -46,7 +48,7 @@ def stir(net: nn.Module, seed: int = 0) -> nn.Module:
     return net
 
 
-def changed(net: nn.Module, step) -> Iterator[str]:
+def changed(net: nn.Module, step: Callable[[], None]) -> Iterator[str]:
     """Names of the weights that ``step`` changes."""
     before = {name: value.clone() for name, value in net.state_dict().items()}
     step()

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -87,7 +88,7 @@ def test_fresh_weights_hardly_add_noise():
 
 def test_at_the_start_colours_are_those_of_the_plain_decoder_and_no_pixel_is_claimed():
     torch.manual_seed(0)
-    plain = plain_vae(PACO_TINY).eval()
+    plain: Any = plain_vae(PACO_TINY).eval()
     latents = torch.randn(2, 4, 8, 8, generator=seeded())
     expected = plain.decode(latents).sample
     rgb, logits = ParallelVae(PACO_TINY, plain).eval().decode(latents, stripes(3).expand(2, -1, -1, -1))
@@ -167,7 +168,7 @@ def plain_vae_decoder() -> list[torch.Tensor]:
 
 def test_a_folder_of_the_same_architecture_is_loaded_to_the_last_weight(tmp_path: Path):
     torch.manual_seed(1)
-    plain = stir(plain_vae(STARTED))
+    plain: Any = stir(plain_vae(STARTED))
     latents = torch.randn(1, 4, 8, 8, generator=seeded())
     expected = plain.decode(latents).sample
     vae = vae_from_folder(STARTED, written(plain, tmp_path))
@@ -176,7 +177,7 @@ def test_a_folder_of_the_same_architecture_is_loaded_to_the_last_weight(tmp_path
 
 
 def test_old_names_of_attention_layers_are_read(tmp_path: Path):
-    plain = stir(plain_vae(STARTED))
+    plain: Any = stir(plain_vae(STARTED))
     path = written(plain, tmp_path) / "diffusion_pytorch_model.safetensors"
     old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     state = load_file(path)

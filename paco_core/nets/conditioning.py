@@ -38,7 +38,7 @@ def condition_grid(partial_map: torch.Tensor, masks: torch.Tensor, occluders: to
     Masks shrink by area, so that a cell knows how much of it is covered; edges by their maximum, so that thin ones survive.
     """
     masks, occluders = masks.to(partial_map.dtype), occluders.to(partial_map.dtype)
-    size = partial_map.shape[-2:]
+    size = (partial_map.shape[-2], partial_map.shape[-1])
     covered = torch.cat([masks.amax(1, keepdim=True), occluders.amax(1, keepdim=True)], dim=1)
     edges = edge_map(torch.cat([masks, occluders], dim=1))
     shrunk = functional.adaptive_avg_pool2d(covered, size)

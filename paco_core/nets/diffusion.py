@@ -1,5 +1,6 @@
 """How maps become noise in training, and how noise becomes maps: schedules of Stable Diffusion, and straight paths."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -75,19 +76,24 @@ def sampler(prediction: Prediction, name: str, steps: int) -> Any:
         flow = FlowMatchEulerDiscreteScheduler(num_train_timesteps=TRAIN_STEPS)
         flow.set_timesteps(sigmas=np.linspace(1, 1 / steps, steps).tolist())
         return flow
-    # trailing: few steps, too, begin where there is only noise (Lin et al. 2024)
+    # trailing: few steps, too, begin where there is only noise (Lin et al. 2024); the last one ends without any
     options: dict[str, Any] = BETAS | {"prediction_type": prediction, "timestep_spacing": "trailing"}
     if name == "ddim":
-        found = DDIMScheduler(**options, clip_sample=False, set_alpha_to_one=False)
+        found = DDIMScheduler(**options, clip_sample=False, set_alpha_to_one=True)
     else:
         found = DPMSolverMultistepScheduler(**options, use_karras_sigmas=True)
     found.set_timesteps(steps)
     return found
 
 
+@functools.cache
+def _schedule() -> torch.Tensor:
+    """(1000,): the share of the signal's variance that is left at every whole time."""
+    return DDPMScheduler(**BETAS).alphas_cumprod
+
+
 def _kept(times: torch.Tensor) -> torch.Tensor:
-    """The share of the signal's variance that is left at whole times (b,)."""
-    return DDPMScheduler(**BETAS).alphas_cumprod.to(times.device)[times.long()]
+    return _schedule().to(times.device)[times.long()]
 
 
 def _column(values: torch.Tensor) -> torch.Tensor:
