@@ -195,6 +195,13 @@ def test_a_folder_of_another_architecture_is_refused(tmp_path: Path):
         vae_from_folder(STARTED, written(plain_vae(other), tmp_path))
 
 
+def test_a_folder_whose_latents_are_scaled_otherwise_is_refused(tmp_path: Path):
+    path = written(plain_vae(STARTED), tmp_path) / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"scaling_factor": 0.13025}))
+    with pytest.raises(BadInput, match=r"scaling_factor is 0\.13025, not 0\.18215"):
+        vae_from_folder(STARTED, tmp_path)
+
+
 def test_a_folder_whose_weights_are_not_those_it_describes_is_refused(tmp_path: Path):
     path = written(plain_vae(STARTED), tmp_path) / "diffusion_pytorch_model.safetensors"
     state = load_file(path)

@@ -15,8 +15,8 @@ from paco_core.nets.conditioning import condition_grid, edge_map
 from paco_core.nets.diffusion import BETAS, SAMPLERS, TRAIN_STEPS, clean_from, draw_times, noised, sampler, target
 from paco_core.nets.names_text import ClipNames, HashedNames
 from paco_core.nets.paco import CONFIG_KEY, Paco, load_paco, save_paco
-from paco_core.nets.paco_config import PACO_SD, PACO_SMALL, PACO_TINY, PacoConfig, Prediction
-from paco_core.nets.pretrained import generator_from_folder
+from paco_core.nets.paco_config import PACO_SD, PACO_SD21, PACO_SMALL, PACO_TINY, PacoConfig, Prediction
+from paco_core.nets.pretrained import check_architecture, generator_from_folder
 from paco_core.nets.visible_to_complete import VisibleToComplete, plain_unet
 from tests.paconets import changed, condition, seeded, stir, stripes, written
 
@@ -253,6 +253,43 @@ def test_a_folder_of_another_architecture_is_refused_even_where_its_shapes_fit(t
     other = replace(STARTED, unet_heads=(1, 4))
     with pytest.raises(BadInput, match=r"another network than paco-tiny.*attention_head_dim is \[1, 4\], not \[1, 2\]"):
         generator_from_folder(STARTED, written(plain_unet(other), tmp_path))
+
+
+STABLE_DIFFUSION = {
+    "_class_name": "UNet2DConditionModel",
+    "act_fn": "silu",
+    "attention_head_dim": 8,
+    "block_out_channels": [320, 640, 1280, 1280],
+    "center_input_sample": False,
+    "cross_attention_dim": 768,
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+    "downsample_padding": 1,
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "in_channels": 4,
+    "layers_per_block": 2,
+    "mid_block_scale_factor": 1,
+    "norm_eps": 1e-05,
+    "norm_num_groups": 32,
+    "out_channels": 4,
+    "sample_size": 64,
+    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+}
+"""What the folder of Stable Diffusion 1.5 says of its U-Net."""
+STABLE_DIFFUSION_2 = {"attention_head_dim": [5, 10, 20, 20], "cross_attention_dim": 1024, "use_linear_projection": True}
+"""Where 2.1 differs."""
+
+
+@pytest.mark.parametrize(("config", "says"), [(PACO_SD, {}), (PACO_SD21, STABLE_DIFFUSION_2)])
+def test_both_stable_diffusions_are_known_by_what_their_folders_say(config: PacoConfig, says: dict, tmp_path: Path):
+    with torch.device("meta"):
+        wanted = plain_unet(config)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(STABLE_DIFFUSION | says))
+    check_architecture(wanted, tmp_path, config.name)
+    path.write_text(json.dumps(STABLE_DIFFUSION | says | {"transformer_layers_per_block": 1000}))
+    with pytest.raises(BadInput, match="transformer_layers_per_block is 1000, not 1"):
+        check_architecture(wanted, tmp_path, config.name)
 
 
 def test_a_folder_with_a_weight_too_many_is_refused(tmp_path: Path):

@@ -1,7 +1,7 @@
 """One description builds every scale of PACO: ``paco-sd`` (the paper's), ``paco-small`` (laptops), ``paco-tiny`` (tests)."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from paco_core.errors import BadInput
@@ -144,6 +144,9 @@ PACO_SD = PacoConfig(
     latent_std=(1 / SD_SCALING,),
 )
 """The paper's: Stable Diffusion 1.5."""
+
+PACO_SD21 = replace(PACO_SD, name="paco-sd21", text_width=1024, unet_heads=(5, 10, 20, 20), linear_projection=True)
+"""Stable Diffusion 2.1's base, the one for 512 px that predicts noise."""
 
 PACO_SMALL = PacoConfig(
     name="paco-small",

@@ -1,5 +1,6 @@
 """Both stages of PACO from a Stable Diffusion as diffusers writes it: safetensors only, and every weight has to fit."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,8 @@ from paco_core.nets.weights import MAX_BYTES
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "diffusion_pytorch_model.safetensors"
 MAX_CONFIG_BYTES = 1 << 20
 """Stable Diffusion's are 2 KB."""
-VAE_KEYS = ("in_channels", "out_channels", "block_out_channels", "layers_per_block", "latent_channels", "norm_num_groups")
-UNET_KEYS = (
-    "in_channels",
-    "block_out_channels",
-    "layers_per_block",
-    "down_block_types",
-    "cross_attention_dim",
-    "attention_head_dim",
-    "norm_num_groups",
-    "use_linear_projection",
-)
-"""What makes an architecture; not all of it shows in the shapes of weights."""
+OF_NO_CONCERN = {"sample_size", "force_upcast", "upcast_attention"}
+"""Entries that change neither the weights nor what they mean."""
 
 
 def vae_from_folder(config: PacoConfig, folder: Path) -> ParallelVae:
@@ -38,7 +29,7 @@ def vae_from_folder(config: PacoConfig, folder: Path) -> ParallelVae:
     """
     with torch.device("meta"):
         wanted = plain_vae(config)
-    _check_architecture(wanted, folder, VAE_KEYS, config.name)
+    check_architecture(wanted, folder, config.name)
     return ParallelVae(config, _read(AutoencoderKL, folder))
 
 
@@ -46,18 +37,23 @@ def generator_from_folder(config: PacoConfig, folder: Path) -> VisibleToComplete
     """The visible-to-complete generator from a ``unet`` folder. Raises ``BadInput`` as ``vae_from_folder``."""
     with torch.device("meta"):
         wanted = plain_unet(config)
-    _check_architecture(wanted, folder, UNET_KEYS, config.name)
+    check_architecture(wanted, folder, config.name)
     return VisibleToComplete(config, _read(UNet2DConditionModel, folder))
 
 
-def _check_architecture(wanted: Any, folder: Path, keys: tuple[str, ...], name: str) -> None:
-    """Entry by entry, before any weight is read."""
-    given, known = _config(folder / CONFIG_FILE), dict(wanted.config)
-    for key in keys:
-        ours, theirs = _plain(known[key]), _plain(given.get(key))
+def check_architecture(wanted: Any, folder: Path, name: str) -> None:
+    """Raises ``BadInput`` unless ``folder`` describes ``wanted``, a network of diffusers, entry by entry.
+
+    Before any weight is read: not all of an architecture shows in the shapes of weights, and a description may ask for any size.
+    """
+    given = _config(folder / CONFIG_FILE)
+    for key, entry in inspect.signature(type(wanted).__init__).parameters.items():
+        if key == "self" or key in OF_NO_CONCERN:
+            continue
+        ours, theirs = _plain(wanted.config[key]), _plain(given.get(key, entry.default))
         if isinstance(ours, list) and type(theirs) is int:  # one number stands for all levels
             theirs = [theirs] * len(ours)
-        if theirs is not None and ours != theirs:
+        if ours != theirs:
             raise BadInput(
                 f"{folder} holds another network than {name} starts from: {key} is {str(theirs)[:80]}, not {ours}. "
                 "Give the folder of the Stable Diffusion that the settings name."
