@@ -39,6 +39,11 @@ def condition(config: PacoConfig = PACO_TINY, rows: int = 2, side: int = 8, seed
     return Condition(grid, text, torch.zeros(1, config.text_slots, config.text_width))
 
 
+def noise(rows: int = 2, seed: int = 0) -> torch.Tensor:
+    """Maps for ``PACO_TINY``."""
+    return torch.randn(rows, 4, 8, 8, generator=seeded(seed))
+
+
 def stir(net: Net, seed: int = 0) -> Net:
     """Weights that start at zero get values, as if trained."""
     generator = seeded(seed)

@@ -1,20 +1,15 @@
 """PACO's first stage: what a sum of objects holds, and how one of them comes out again."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
-from paco_core.errors import BadInput
 from paco_core.nets.mask_query import MaskQuery, sine_positions
-from paco_core.nets.paco_config import PACO_SD, PACO_SMALL, PACO_TINY, Fusion, PacoConfig, config_from_json
+from paco_core.nets.paco_config import PACO_SD, PACO_SMALL, PACO_TINY, Fusion, PacoConfig
 from paco_core.nets.parallel_vae import MASK_LOGIT, ParallelVae, latent_statistics, plain_vae
-from paco_core.nets.pretrained import vae_from_folder
-from tests.paconets import SIDE_PX, changed, on_canvas, seeded, stir, stripes, written
+from tests.paconets import SIDE_PX, changed, on_canvas, seeded, stir, stripes
 
 FUSIONS: tuple[Fusion, ...] = ("linear", "stem", "late")
 STARTED = replace(PACO_TINY, pretrained=True)
@@ -164,110 +159,3 @@ def test_the_decoder_of_stable_diffusion_has_50_million_weights_that_learn():
 def plain_vae_decoder() -> list[torch.Tensor]:
     with torch.device("meta"):
         return list(plain_vae(PACO_SD).decoder.parameters())
-
-
-def test_a_folder_of_the_same_architecture_is_loaded_to_the_last_weight(tmp_path: Path):
-    torch.manual_seed(1)
-    plain: Any = stir(plain_vae(STARTED))
-    latents = torch.randn(1, 4, 8, 8, generator=seeded())
-    expected = plain.decode(latents).sample
-    vae = vae_from_folder(STARTED, written(plain, tmp_path))
-    assert torch.allclose(vae.decode(latents, stripes(1))[0][:, 0], expected, atol=1e-5)
-    assert not any(weight.requires_grad for weight in vae.vae.encoder.parameters())
-
-
-def test_old_names_of_attention_layers_are_read(tmp_path: Path):
-    plain: Any = stir(plain_vae(STARTED))
-    path = written(plain, tmp_path) / "diffusion_pytorch_model.safetensors"
-    old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-    state = load_file(path)
-    for new, name in old.items():
-        state = {key.replace(f"attentions.0.{new}.", f"attentions.0.{name}."): value for key, value in state.items()}
-    save_file(state, path, metadata={"format": "pt"})
-    vae = vae_from_folder(STARTED, tmp_path)
-    names = [name for name in plain.state_dict() if name.startswith("encoder.")]
-    assert all(torch.equal(vae.vae.state_dict()[name], plain.state_dict()[name]) for name in names)
-
-
-def test_a_folder_of_another_architecture_is_refused(tmp_path: Path):
-    other = replace(STARTED, vae_channels=(8, 8))
-    with pytest.raises(BadInput, match=r"another network.*block_out_channels is \[8, 8\], not \[8, 16\]"):
-        vae_from_folder(STARTED, written(plain_vae(other), tmp_path))
-
-
-def test_a_folder_whose_latents_are_scaled_otherwise_is_refused(tmp_path: Path):
-    path = written(plain_vae(STARTED), tmp_path) / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"scaling_factor": 0.13025}))
-    with pytest.raises(BadInput, match=r"scaling_factor is 0\.13025, not 0\.18215"):
-        vae_from_folder(STARTED, tmp_path)
-
-
-def test_a_folder_whose_weights_are_not_those_it_describes_is_refused(tmp_path: Path):
-    path = written(plain_vae(STARTED), tmp_path) / "diffusion_pytorch_model.safetensors"
-    state = load_file(path)
-    del state["decoder.conv_in.bias"]
-    save_file(state, path, metadata={"format": "pt"})
-    with pytest.raises(BadInput, match=r"decoder\.conv_in\.bias"):
-        vae_from_folder(STARTED, tmp_path)
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(BadInput, match="can't be read as AutoencoderKL"):
-        vae_from_folder(STARTED, tmp_path)
-
-
-def test_weights_that_can_carry_code_are_not_read(tmp_path: Path):
-    plain = written(plain_vae(STARTED), tmp_path)
-    (plain / "diffusion_pytorch_model.safetensors").rename(plain / "diffusion_pytorch_model.bin")
-    with pytest.raises(BadInput, match="can carry code"):
-        vae_from_folder(STARTED, plain)
-    with pytest.raises(BadInput, match=r"config\.json is not there"):
-        vae_from_folder(STARTED, tmp_path / "nowhere")
-
-
-@pytest.mark.parametrize("config", [PACO_SD, PACO_SMALL, PACO_TINY, STARTED])
-def test_a_description_survives_its_file(config: PacoConfig):
-    assert config_from_json(config.to_json()) == config
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"vae_channels": (8, 1 << 20)},
-        {"vae_channels": (9, 16)},
-        {"vae_channels": (8,) * 9},
-        {"latent_std": (0.0,)},
-        {"latent_mean": (0.0, 0.0)},
-        {"unet_layers": 4000},
-        {"query_width": 6},
-        {"text_width": 0},
-        {"unet_heads": (1,)},
-    ],
-)
-def test_a_description_that_can_t_be_built_is_refused(change: dict):
-    with pytest.raises(BadInput, match="can't be built"):
-        replace(PACO_TINY, **change)
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"name": "paco"}', "[" * 100_000])
-def test_a_description_that_is_none_is_refused(text: str):
-    with pytest.raises(BadInput, match="The description of the network"):
-        config_from_json(text)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"fusion": "sum"},
-        {"canvas": "white"},
-        {"unet_heads": [1, "2"]},
-        {"vae_channels": []},
-        {"vae_channels": 8},
-        {"text_buckets": 1 << 40},
-        {"latent_std": [float("nan")]},
-        {"pretrained": 1},
-        {"more": 1},
-    ],
-)
-def test_a_description_with_wrong_values_is_refused(change: dict):
-    text = json.dumps(json.loads(PACO_TINY.to_json()) | change)
-    with pytest.raises(BadInput, match="The description of the network"):
-        config_from_json(text)

@@ -23,7 +23,7 @@ class NameEncoder(Protocol):
     """Turns names into what the U-Net attends to."""
 
     def encode(self, names: Sequence[Sequence[str]]) -> torch.Tensor:
-        """The names of the objects of b passes to (b, slots, width); no names are allowed, and mean nothing is known."""
+        """The names of the objects of b passes to (b, slots, width); a pass may have none."""
         ...
 
 

@@ -11,6 +11,7 @@ from paco_core.nets.conditioning import MASK_CHANNELS, Condition
 from paco_core.nets.diffusion import sampler
 from paco_core.nets.names_text import HashedNames
 from paco_core.nets.paco_config import PacoConfig
+from paco_core.progress import Progress, silent
 
 
 class CondEmbed(nn.Module):
@@ -84,6 +85,7 @@ class VisibleToComplete(nn.Module):
         scheduler: str = "",
         guidance: float = 1.0,
         generator: torch.Generator | None = None,
+        progress: Progress = silent,
     ) -> torch.Tensor:
         """Maps (b, c, h, w) of whole objects, from noise of ``generator`` alone.
 
@@ -93,9 +95,10 @@ class VisibleToComplete(nn.Module):
         device = condition.grid.device if generator is None else generator.device
         noise = torch.randn(b, self.config.latent_channels, h, w, generator=generator, device=device)
         maps, plan = noise.to(condition.grid), sampler(self.config.prediction, scheduler, steps)
-        for time in plan.timesteps:
+        for done, time in enumerate(plan.timesteps, start=1):
             answer = self.guided(maps, time.to(maps.device), condition, guidance)
             maps = plan.step(answer, time, maps, return_dict=False)[0]
+            progress("denoise", done, steps)
         return maps
 
 
