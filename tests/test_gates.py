@@ -43,6 +43,7 @@ def test_flat_things_may_be_flat():
     assert failed_gates([score(sticker_ratio=0.1, flat=True)]) == ()
 
 
+@pytest.mark.slow
 def test_two_rooms_meet_the_gates():
     scores = evaluate_rooms(range(2))
     assert failed_gates(scores) == ()

@@ -64,6 +64,7 @@ def check(undisturbed: dict, disturbed: list[dict]) -> set[str]:
     return {one["scene"] for one in disturbed}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_while_it_writes_the_scene_ends_as_if_nothing_had_been(inputs: Path):
     undisturbed, disturbed = killed(inputs, "none", "0.93", "one.png")
     check(undisturbed, disturbed)
