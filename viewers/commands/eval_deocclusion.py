@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from paco_core.data.packfile import read_header
 from paco_core.errors import BadInput, MissingDependency
 from paco_core.evaluation import fill_methods
 from paco_core.evaluation.deocclusion import (
@@ -48,7 +49,8 @@ from viewers.table import write_csv
 FEATURES = "paco-feat-1"
 """The feature network that comes with the package."""
 BEST_CLASSIC = "hull or symmetry, clipped"
-"""The row that a network has to beat on held-out targets."""
+BEST_FILL = "Laplace"
+"""The rows that a network has to beat on held-out targets."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Deocclusion(Source):
     count: int = 20
     """How many rooms (seeds 0, 1, 2 …) or targets."""
     quick: bool = False
-    """Leave out the fills without training and the feature network, which take most of the time."""
+    """Of the fills without training the smooth one alone, and no feature network but one that is named: they take most of the time."""
     loose: bool = False
     """Packs: methods get visible masks that are 2 px too big, too small or apart, by turns; the truth stays exact."""
     out: Path = Path("runs/deocclusion")
@@ -81,11 +83,12 @@ class Deocclusion(Source):
 def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, command: str) -> Outcome:
     """Measure, write the files, and show the table."""
     before = None if options.against is None else read_figures(options.against)
-    extractor, lacking = (None, "") if options.quick else find_extractor(options.features, options.feature_weights)
+    bare = options.quick and options.features is None and options.feature_weights is None
+    extractor, lacking = (None, "") if bare else find_extractor(options.features, options.feature_weights)
     skipped: list[str] = []
     of_packs = _is_pack(options.scenes)
     found = _targets(options, config.seed, skipped) if of_packs else _scenes(options, skipped)
-    masks, fills = _masks(config, orders=not of_packs), _fills() if found.colours and not options.quick else {}
+    masks, fills = _masks(config, orders=not of_packs), _fills(quick=options.quick) if found.colours else {}
     ours, drawn = config.deocclusion.completer, ObjectRows()
     methods, watchers = {**masks, **fills}, {ours: drawn}
     runs = evaluate(found.scenes, methods, extractor=extractor, watchers=watchers, total=found.total, progress=progress)
@@ -94,7 +97,7 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     rows = tuple(summarise(run, name, least=2 if options.frechet else FRECHET_LEAST) for run in runs)
     parts = (
         Part("Masks", figure_table([row for row in rows if row.method not in fills], MASK_COLUMNS, before)),
-        *notes("True order where none is named; 95 % intervals over scenes.", skipped_text(skipped)),
+        *notes("True order where none is named; 95 % intervals over scenes.", found.origin, skipped_text(skipped)),
         *_colour_parts(rows, lacking, name, before),
         *_bins(runs, (ours, BEST_CLASSIC) if of_packs else (ours,), TARGET_BINS if of_packs else BINS),
         Part("Objects", sheets=tuple(Sheet(k, f"{ours}: {k}", picture) for k, picture in drawn.sheets(ours).items())),
@@ -111,9 +114,17 @@ def _is_pack(name: str) -> bool:
 def _targets(options: Deocclusion, seed: int, skipped: list[str]) -> Found:
     """Held-out targets, made of packs as they are needed."""
     check_count(options.count)
-    stock = read_held_out([Path(options.scenes), *options.more], skipped)
+    paths = [Path(options.scenes), *options.more]
+    stock = read_held_out(paths, skipped)
     scenes = target_scenes(stock, options.count, seed=seed, loose=options.loose)
-    return Found(scenes, options.count, colours=True, depth=False)
+    loose = " Visible masks are loose." if options.loose else ""
+    origin = f"Targets alone count, seed {seed}, of {', '.join(map(_described, paths))}.{loose}"
+    return Found(scenes, options.count, colours=True, depth=False, origin=origin)
+
+
+def _described(pack: Path) -> str:
+    header = read_header(pack)
+    return f"{pack.name} (split {str(header.get('split', 'not said'))[:40]})"
 
 
 def _scenes(options: Deocclusion, skipped: list[str]) -> Found:
@@ -150,9 +161,10 @@ def _masks(config: Config, *, orders: bool) -> dict[str, Method]:
     return methods
 
 
-def _fills() -> dict[str, Method]:
+def _fills(*, quick: bool) -> dict[str, Method]:
     """Those that invent colours, told the true masks."""
-    return {f"{name}, true masks": by_fill(method) for name, method in fill_methods.METHODS.items()}
+    kept = (BEST_FILL,) if quick else fill_methods.METHODS
+    return {f"{name}, true masks": by_fill(fill_methods.METHODS[name]) for name in kept}
 
 
 def _colour_parts(

@@ -51,6 +51,8 @@ class Found:
     """Whether those of hidden parts are known."""
     depth: bool
     """Whether depth and camera are known."""
+    origin: str = ""
+    """A sentence for the report, where the source's name does not say it all."""
 
 
 @dataclass(frozen=True)
