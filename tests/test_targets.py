@@ -192,7 +192,7 @@ def test_the_command_measures_targets_of_packs_alone(tmp_path: Path, capsys: pyt
     assert f"{packs[0]} {packs[1]}" in (tmp_path / "out/report.html").read_text()
     rows = list(csv.DictReader((tmp_path / "out/objects.csv").open()))
     assert {row["id"] for row in rows} == {"1"}
-    assert [row["scene"] for row in rows if row["method"] == "visible"] == ["target0000", "target0001"]
+    assert [row["scene"] for row in rows if row["method"] == "visible"] == ["target0000-big", "target0001-small"]
     assert not any("convexity" in row["method"] for row in rows)
     assert {row["method"] for row in rows if "true masks" in row["method"]} == {"Laplace, true masks"}
     assert all(0.1 <= float(row["hidden_share"]) <= 0.8 for row in rows)

@@ -18,10 +18,12 @@ Masks = Bool[np.ndarray, "n h w"]
 def loosened(scene: AmodalScene, number: int) -> AmodalScene:
     """The scene with visible masks that are, by turns, too big in front of others, too small, or gaps wide apart.
 
-    Of two objects: the first one is hidden by the second one.
+    Of two objects: the first one is hidden by the second one. The photo's name tells which way it was.
     """
-    masks = (grown, shrunk, parted)[number % 3](scene.segmentation.masks)
-    return replace(scene, segmentation=replace(scene.segmentation, masks=masks), visible=scene.seen)
+    way, change = (("big", grown), ("small", shrunk), ("apart", parted))[number % 3]
+    regions = replace(scene.segmentation, masks=change(scene.segmentation.masks))
+    photo = replace(scene.photo, name=f"{scene.photo.name}-{way}")
+    return replace(scene, photo=photo, segmentation=regions, visible=scene.seen)
 
 
 def grown(masks: Masks) -> Masks:

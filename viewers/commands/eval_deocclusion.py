@@ -65,7 +65,7 @@ class Deocclusion(Source):
     count: int = 20
     """How many rooms (seeds 0, 1, 2 …) or targets."""
     quick: bool = False
-    """Of the fills without training the smooth one alone, and no feature network but one that is named: they take most of the time."""
+    """Of the fills without training the smooth one alone, and no feature network unless it is named: quicker by far."""
     loose: bool = False
     """Packs: methods get visible masks that are 2 px too big, too small or apart, by turns; the truth stays exact."""
     out: Path = Path("runs/deocclusion")
