@@ -16,6 +16,7 @@ from paco_core.data.cutouts import find_cutouts
 from paco_core.data.pack import QUALITIES, PackItem, PackPlan, cropped, without_specks, write_pack
 from paco_core.data.packfile import ITEMS, MARGIN_PX, read_header
 from paco_core.errors import BadInput
+from viewers.cli import main
 
 
 def disc(colour: tuple[int, int, int] = (200, 40, 40), hw: tuple[int, int] = (60, 100)) -> np.ndarray:
@@ -190,6 +191,18 @@ def test_pictures_that_can_not_be_used_are_skipped_and_named(tmp_path: Path):
     assert sorted(sentence.split()[0] for sentence in sentences) == ["a.png", "c.png"]
     with pytest.raises(BadInput, match="2 objects left out"):
         write_pack(tmp_path / "x.pack", chosen.items(64), PackPlan("train", "eval", 64, 10**6, ""), total=2)
+
+
+def test_only_what_is_for_measuring_can_be_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = tmp_path / "only.pack"
+    words = ["pack", "cutouts", str(folder_of(tmp_path)), "--size", "64", "--out", str(out), "--only-measuring"]
+    assert main(words) == 2
+    assert "goes with --measuring" in capsys.readouterr().err
+    assert main([*words, "--measuring"]) == 0
+    assert read_bank([out], size=64, measuring=True).names == ("thing c",)
+    assert "--only-measuring" in read_header(out)["made_by"]
+    assert main([*words, "--measuring", "--split", "val"]) == 2
+    assert "leave --only-measuring out" in capsys.readouterr().err
 
 
 def test_a_split_without_anything_for_training_says_so(tmp_path: Path):

@@ -146,7 +146,7 @@ def _spoken(options: Any) -> list[str]:
         if field.name == "what":
             last = [type(value).__name__.lower(), *_spoken(value)]
         elif whole[field.name] == Positional[plain[field.name]]:
-            given.append(str(value))
+            given += map(str, value) if isinstance(value, tuple) else [str(value)]
         elif value != field.default or field.name == "seed":
             named += [f"--{field.name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return [*given, *named, *last]

@@ -39,10 +39,15 @@ class CutoutFolder:
     skipped: tuple[str, ...] = ()
     """A sentence per line that can't be used."""
 
-    def select(self, split: str, *, measuring: bool) -> "CutoutFolder":
-        """Those of a split; those that nothing may be trained on only for ``measuring``. Raises ``BadInput`` without any."""
+    def select(self, split: str, *, measuring: bool, training: bool = True) -> "CutoutFolder":
+        """Those of a split: with ``training`` what may be trained on, with ``measuring`` the rest.
+
+        Raises ``BadInput`` without any.
+        """
         of_split = [entry for entry in self.entries if entry.split == split]
-        kept = tuple(entry for entry in of_split if measuring or entry.use == "train")
+        kept = tuple(entry for entry in of_split if (training if entry.use == "train" else measuring))
+        if not kept and not training:
+            raise BadInput(f"All {len(of_split)} cut-outs of the split {split!r} may be trained on: leave --only-measuring out.")
         if not kept:
             hint = " --measuring takes them for a pack that nothing is trained on." if of_split else ""
             raise BadInput(f"No cut-out of the split {split!r} may be trained on ({len(of_split)} others).{hint}")

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
@@ -113,6 +113,11 @@ def evaluate(
     return tuple(MethodRun(name, tuple(rows[name]), seconds[name]) for name in methods)
 
 
+def of_object(run: MethodRun, object_id: int) -> MethodRun:
+    """The same run, of each scene this object alone."""
+    return replace(run, scenes=tuple(tuple(i for i in scene if i.id == object_id) for scene in run.scenes))
+
+
 def by_masks(method: MaskMethod, order: Callable[[AmodalScene], Order]) -> Method:
     """A method that completes masks alone."""
     return Method(lambda scene: Completed(method(scene.segmentation.masks, order(scene))), colours=False)
@@ -179,7 +184,7 @@ def _attempt(method: Method, scene: AmodalScene, name: str) -> tuple[Completed, 
 def _score(scene: AmodalScene, method: str, completed: Completed, looks: dict[int, Look], failure: str) -> tuple[Instance, ...]:
     found = []
     for k, (object_id, name) in enumerate(zip(scene.segmentation.ids, scene.segmentation.names, strict=True)):
-        seen, whole, colour = scene.segmentation.masks[k], scene.amodal[k], None
+        seen, whole, colour = scene.seen[k], scene.amodal[k], None
         if completed.rgb is not None and scene.alone is not None:
             colour = score_colours(completed.rgb[k], np.ascontiguousarray(scene.alone[k, ..., :3]), whole, seen)
         mask = score_mask(completed.masks[k], whole, seen)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from paco_core.evaluation.figures import Figure, Row, Table, number
 from paco_core.evaluation.table import bootstrap
 
 Items = Sequence[Instance]
-BINS = (0.05, 0.25, 0.5, 0.75, 1.0)
-"""Upper ends of the hidden share: free, a little, up to half, mostly, nearly all."""
+BINS = (-math.inf, 0.05, 0.25, 0.5, 0.75, 1.0)
+"""Borders between hidden shares: free, a little, up to half, mostly, nearly all."""
+TARGET_BINS = (0.1, 0.3, 0.55, 0.8)
+"""The same of held-out targets (``paco_core.evaluation.targets``)."""
 
 
 def _masks(items: Items) -> list[amodal.MaskScore]:
@@ -87,15 +90,14 @@ def _stacked(rows: list[np.ndarray]) -> Float32[np.ndarray, "n d"]:
     return np.stack(rows) if rows else np.zeros((0, 1), np.float32)
 
 
-def bins_table(run: MethodRun) -> Table:
-    """One method by how much of the object is hidden."""
+def bins_table(run: MethodRun, bins: Sequence[float] = BINS) -> Table:
+    """One method by how much of the object is hidden; ``bins`` are borders."""
     items = [item for scene in run.scenes for item in scene]
-    rows, low = [], -math.inf
-    for high in BINS:
+    rows = []
+    for low, high in pairwise(bins):
         here = [i for i in items if low < i.mask.hidden_share <= high]
         figures = (amodal.mean_iou(_masks(here)), amodal.mean_hidden_iou(_masks(here)), colour.pooled_psnr(_colours(here)))
         rows.append((f"{'up to' if low < 0 else f'{low:.0%} to'} {high:.0%}", str(len(here)), *map(number, figures)))
-        low = high
     return Table(("hidden share", "objects", "IoU mean", "hidden part: mean", "PSNR hidden, pooled"), tuple(rows))
 
 

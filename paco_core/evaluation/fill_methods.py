@@ -76,7 +76,11 @@ METHODS: dict[str, FillMethod] = {
 
 
 def fill_hidden(method: FillMethod, rgb: Rgb, visible: Mask, amodal: Mask) -> Rgb:
-    """The photo with the object's hidden part (``amodal`` without ``visible``) invented, in the crop that matters."""
+    """The photo with the object's hidden part (``amodal`` without ``visible``) invented, in the crop that matters.
+
+    Methods also invent the rim whose colours are mixed, so that nothing parts the hidden part from what is known; the photo's
+    own rim is kept.
+    """
     hole = amodal & ~visible
     if not hole.any() or not visible.any():
         return rgb
@@ -84,7 +88,8 @@ def fill_hidden(method: FillMethod, rgb: Rgb, visible: Mask, amodal: Mask) -> Rg
     eroded = np.asarray(ndimage.binary_erosion(visible, iterations=EDGE_PX, border_value=1), bool)
     known = eroded if eroded.any() else visible
     out = rgb.copy()
-    out[box] = method(np.ascontiguousarray(rgb[box]), known[box], hole[box])
+    filled = method(np.ascontiguousarray(rgb[box]), known[box], ((amodal | visible) & ~known)[box])
+    out[box] = np.where(hole[box][..., None], filled, rgb[box])
     return out
 
 

@@ -48,7 +48,7 @@ class Subject:
 def look_at_truth(extractor: FeatureExtractor, scene: AmodalScene) -> tuple[Subject, ...]:
     """What is looked at in a scene: objects of which something is hidden and, where no true picture exists, the others."""
     found = []
-    for k, (seen, whole) in enumerate(zip(scene.segmentation.masks, scene.amodal, strict=True)):
+    for k, (seen, whole) in enumerate(zip(scene.seen, scene.amodal, strict=True)):
         hidden, occluded = whole & ~seen, score_mask(seen, whole, seen).hidden_share > OCCLUDED
         if not whole.any():
             continue

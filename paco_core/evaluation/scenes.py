@@ -15,7 +15,7 @@ class AmodalScene:
 
     photo: Photo
     segmentation: Segmentation
-    """The visible masks; one may be empty, where an object is wholly hidden."""
+    """The visible masks, as methods are given them; one may be empty, where an object is wholly hidden."""
     amodal: Bool[np.ndarray, "n h w"]
     """The whole masks inside the frame, in the order of ``segmentation.ids``."""
     order: Order
@@ -24,3 +24,10 @@ class AmodalScene:
     """Each object without the others in front of it, straight alpha; None where no photo shows that."""
     depth: DepthMap | None = None
     camera: Camera | None = None
+    visible: Bool[np.ndarray, "n h w"] | None = None
+    """What is truly visible; None where the masks of ``segmentation`` are exact."""
+
+    @property
+    def seen(self) -> Bool[np.ndarray, "n h w"]:
+        """What is truly visible."""
+        return self.segmentation.masks if self.visible is None else self.visible

@@ -66,7 +66,7 @@ class ObjectRows:
 
 def _row(scene: AmodalScene, completed: Completed, k: int, instance: Instance) -> Image.Image:
     """Photo, visible part, completed object, truth, error; a line of words above."""
-    seen, whole, made = scene.segmentation.masks[k], scene.amodal[k], completed.masks[k]
+    seen, whole, made = scene.seen[k], scene.amodal[k], completed.masks[k]
     square = square_of(whole, AROUND)
     photo = _shown(scene.photo.rgb, square)
     small = [shares(mask, square, (TILE_PX, TILE_PX)) > 0.5 for mask in (seen, whole, made)]

@@ -5,20 +5,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tyro.conf import Positional
+
+from paco_core.data.packfile import read_header
 from paco_core.errors import BadInput, MissingDependency
 from paco_core.evaluation import fill_methods
 from paco_core.evaluation.deocclusion import (
     Method,
+    MethodRun,
     by_completer,
     by_fill,
     by_masks,
     convexity_order_of,
     evaluate,
+    of_object,
     true_order_of,
 )
 from paco_core.evaluation.deocclusion_table import (
+    BINS,
     COLOUR_COLUMNS,
     MASK_COLUMNS,
+    TARGET_BINS,
     bins_table,
     instance_rows,
     look_columns,
@@ -28,24 +35,39 @@ from paco_core.evaluation.distribution import FRECHET_LEAST
 from paco_core.evaluation.features import FeatureExtractor
 from paco_core.evaluation.figures import Row, figure_table, read_figures
 from paco_core.evaluation.mask_methods import METHODS
+from paco_core.evaluation.targets import TARGET_ID, read_held_out, target_scenes
 from paco_core.evaluation.usable import skipped_text
 from paco_core.progress import Progress
 from paco_core.registry import BACKENDS
 from scene3d.evaluation.object_sheets import ObjectRows
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
-from viewers.commands.eval_hidden import Source, find, notes
+from viewers.commands.eval_hidden import ROOMS, Found, Source, check_count, find, notes
 from viewers.evaluation import Evaluation, Part, Sheet, write_evaluation
 from viewers.table import write_csv
 
 FEATURES = "paco-feat-1"
 """The feature network that comes with the package."""
+BEST_CLASSIC = "hull or symmetry, clipped"
+BEST_FILL = "Laplace"
+"""The rows that a network has to beat on held-out targets."""
 
 
 @dataclass(frozen=True)
 class Deocclusion(Source):
     """Completed masks and colours against true ones."""
 
+    scenes: Positional[str] = ROOMS
+    """"rooms" (procedural, with everything known), a pack file (`paco pack`) to make held-out targets of, a folder of rendered
+    scenes (`paco scenes`), a COCOA file, or a folder with one JSON file a photo."""
+    more: Positional[tuple[Path, ...]] = ()
+    """Further packs; objects come from all of them."""
+    count: int = 20
+    """How many rooms (seeds 0, 1, 2 …) or targets."""
+    quick: bool = False
+    """Of the fills without training the smooth one alone, and no feature network unless it is named: quicker by far."""
+    loose: bool = False
+    """Packs: methods get visible masks that are 2 px too big, too small or apart, by turns; the truth stays exact."""
     out: Path = Path("runs/deocclusion")
     """Where report.html, table.md, objects.csv, figures.json and the sheets go."""
     against: Path | None = None
@@ -61,25 +83,58 @@ class Deocclusion(Source):
 def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, command: str) -> Outcome:
     """Measure, write the files, and show the table."""
     before = None if options.against is None else read_figures(options.against)
-    extractor, lacking = find_extractor(options.features, options.feature_weights)
+    bare = options.quick and options.features is None and options.feature_weights is None
+    extractor, lacking = (None, "") if bare else find_extractor(options.features, options.feature_weights)
     skipped: list[str] = []
-    found = find(options, skipped)
-    masks, fills = _methods(config, colours_known=found.everything)
+    of_packs = _is_pack(options.scenes)
+    found = _targets(options, config.seed, skipped) if of_packs else _scenes(options, skipped)
+    masks, fills = _masks(config, orders=not of_packs), _fills(quick=options.quick) if found.colours else {}
     ours, drawn = config.deocclusion.completer, ObjectRows()
     methods, watchers = {**masks, **fills}, {ours: drawn}
     runs = evaluate(found.scenes, methods, extractor=extractor, watchers=watchers, total=found.total, progress=progress)
+    runs = tuple(of_object(run, TARGET_ID) for run in runs) if of_packs else runs
     name = None if extractor is None else extractor.name
     rows = tuple(summarise(run, name, least=2 if options.frechet else FRECHET_LEAST) for run in runs)
     parts = (
         Part("Masks", figure_table([row for row in rows if row.method not in fills], MASK_COLUMNS, before)),
-        *notes("True order where none is named; 95 % intervals over scenes.", skipped_text(skipped)),
+        *notes("True order where none is named; 95 % intervals over scenes.", found.origin, skipped_text(skipped)),
         *_colour_parts(rows, lacking, name, before),
-        Part(f"{ours}, by how much is hidden", bins_table(next(r for r in runs if r.method == ours))),
+        *_bins(runs, (ours, BEST_CLASSIC) if of_packs else (ours,), TARGET_BINS if of_packs else BINS),
         Part("Objects", sheets=tuple(Sheet(k, f"{ours}: {k}", picture) for k, picture in drawn.sheets(ours).items())),
     )
     text = write_evaluation(Evaluation("Hidden parts of objects, completed", parts, rows), options.out, command)
     write_csv(options.out / "objects.csv", instance_rows(runs))
     return Outcome(f"{text}\n  objects {options.out / 'objects.csv'}")
+
+
+def _is_pack(name: str) -> bool:
+    return Path(name).suffix == ".pack"
+
+
+def _targets(options: Deocclusion, seed: int, skipped: list[str]) -> Found:
+    """Held-out targets, made of packs as they are needed."""
+    check_count(options.count)
+    paths = [Path(options.scenes), *options.more]
+    stock = read_held_out(paths, skipped)
+    scenes = target_scenes(stock, options.count, seed=seed, loose=options.loose)
+    loose = " Visible masks are loose." if options.loose else ""
+    origin = f"Targets alone count, seed {seed}, of {', '.join(map(_described, paths))}.{loose}"
+    return Found(scenes, options.count, colours=True, depth=False, origin=origin)
+
+
+def _described(pack: Path) -> str:
+    header = read_header(pack)
+    return f"{pack.name} (split {str(header.get('split', 'not said'))[:40]})"
+
+
+def _scenes(options: Deocclusion, skipped: list[str]) -> Found:
+    if options.more or options.loose:
+        raise BadInput(f"{options.scenes} is no pack: several files and --loose are for packs (`paco pack` makes them) only.")
+    return find(options, skipped)
+
+
+def _bins(runs: Sequence[MethodRun], methods: Sequence[str], bins: Sequence[float]) -> list[Part]:
+    return [Part(f"{run.method}, by how much is hidden", bins_table(run, bins)) for run in runs if run.method in methods]
 
 
 def find_extractor(name: str | None, weights: Path | None = None) -> tuple[FeatureExtractor | None, str]:
@@ -94,17 +149,22 @@ def find_extractor(name: str | None, weights: Path | None = None) -> tuple[Featu
         return None, f"No perceptual distance and no KID: {error}"
 
 
-def _methods(config: Config, *, colours_known: bool) -> tuple[dict[str, Method], dict[str, Method]]:
-    """Those that make masks, and those that are told the true ones; COCOA does not say what hidden parts look like."""
-    completer = BACKENDS.create("completer", config.deocclusion.completer)
-    masks = {
-        **{name: by_masks(method, true_order_of) for name, method in METHODS.items()},
-        "hull clipped, order by convexity": by_masks(METHODS["hull clipped"], convexity_order_of),
-        config.deocclusion.completer: by_completer(completer, true_order_of, seed=config.seed),
-        f"{config.deocclusion.completer}, order by convexity": by_completer(completer, convexity_order_of, seed=config.seed),
-    }
-    fills = {f"{name}, true masks": by_fill(method) for name, method in fill_methods.METHODS.items()} if colours_known else {}
-    return masks, fills
+def _masks(config: Config, *, orders: bool) -> dict[str, Method]:
+    """Those that make masks, told the true order; with ``orders`` also by convexity's, where objects are told apart."""
+    ours = config.deocclusion.completer
+    completer = BACKENDS.create("completer", ours)
+    methods = {name: by_masks(method, true_order_of) for name, method in METHODS.items()}
+    methods[ours] = by_completer(completer, true_order_of, seed=config.seed)
+    if orders:
+        methods["hull clipped, order by convexity"] = by_masks(METHODS["hull clipped"], convexity_order_of)
+        methods[f"{ours}, order by convexity"] = by_completer(completer, convexity_order_of, seed=config.seed)
+    return methods
+
+
+def _fills(*, quick: bool) -> dict[str, Method]:
+    """Those that invent colours, told the true masks."""
+    kept = (BEST_FILL,) if quick else fill_methods.METHODS
+    return {f"{name}, true masks": by_fill(fill_methods.METHODS[name]) for name in kept}
 
 
 def _colour_parts(

@@ -47,8 +47,12 @@ class Found:
     scenes: Iterator[AmodalScene]
     total: int
     """How many there are; 0 where only reading tells."""
-    everything: bool
-    """Whether colours of hidden parts, depth and camera are known."""
+    colours: bool
+    """Whether those of hidden parts are known."""
+    depth: bool
+    """Whether depth and camera are known."""
+    origin: str = ""
+    """A sentence for the report, where the source's name does not say it all."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +87,26 @@ def find(source: Source, skipped: list[str]) -> Found:
     if not path.exists():
         raise BadInput(f"There is no file or folder {path}. Give rendered scenes, a COCOA file or folder, or the word {ROOMS}.")
     if has_shards(path):
-        return Found(shard_scenes(path, skipped), 0, everything=True)
-    return Found(read_cocoa(path, source.photos, stuff=not source.things, skipped=skipped), 0, everything=False)
+        return Found(shard_scenes(path, skipped), 0, colours=True, depth=True)
+    return Found(read_cocoa(path, source.photos, stuff=not source.things, skipped=skipped), 0, colours=False, depth=False)
+
+
+def check_count(count: int) -> None:
+    """Raise ``BadInput`` where there would be nothing to evaluate."""
+    if count < 1:
+        raise BadInput(f"--count {count} leaves nothing to evaluate: ask for at least 1.")
 
 
 def _rooms(count: int) -> Found:
-    if count < 1:
-        raise BadInput(f"--count {count} leaves nothing to evaluate: ask for at least 1.")
-    return Found(room_scenes(range(count)), count, everything=True)
+    check_count(count)
+    return Found(room_scenes(range(count)), count, colours=True, depth=True)
 
 
 def _depth_scenes(options: Depth, skipped: list[str]) -> tuple[int, Iterator[DepthScene]]:
     path = Path(options.scenes)
     if options.scenes != ROOMS and not has_shards(path):
         return read_rgbd(path, skipped)
-    found = _rooms(options.count) if options.scenes == ROOMS else Found(shard_scenes(path, skipped), 0, everything=True)
+    found = _rooms(options.count) if options.scenes == ROOMS else Found(shard_scenes(path, skipped), 0, colours=True, depth=True)
     return found.total, map(depth_scene, found.scenes)
 
 
@@ -133,7 +142,7 @@ def run_order(options: Order, config: Config, progress: Progress, command: str) 
     before = None if options.against is None else read_figures(options.against)
     skipped: list[str] = []
     found = find(options, skipped)
-    methods = order_methods(BACKENDS.create("order", config.deocclusion.order), depth_known=found.everything)
+    methods = order_methods(BACKENDS.create("order", config.deocclusion.order), depth_known=found.depth)
     rows = evaluate_order(found.scenes, methods, total=found.total, progress=progress)
     parts = (Part("Order", figure_table(rows, COLUMNS, before)), *notes(skipped_text(skipped)))
     return Outcome(write_evaluation(Evaluation("Who hides whom", parts, rows), options.out, command))

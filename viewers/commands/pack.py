@@ -44,6 +44,8 @@ class Cutouts(Target):
 
     folder: Positional[Path]
     """Where their index.jsonl lies."""
+    only_measuring: bool = False
+    """Of what --measuring takes, leave out what may be trained on."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,9 @@ def run(options: Options, progress: Progress) -> Outcome:
 
 def _cutouts(what: Cutouts, progress: Progress) -> Outcome:
     folder = find_cutouts(what.folder)
-    chosen = folder.select(what.split, measuring=what.measuring)
+    if what.only_measuring and not what.measuring:
+        raise BadInput("--only-measuring goes with --measuring: the pack is marked, and training refuses it.")
+    chosen = folder.select(what.split, measuring=what.measuring, training=not what.only_measuring)
     found = chosen.items(what.size, what.seed)
     summary = write_pack(what.out, found, _plan(what), total=len(chosen.entries), progress=progress)
     return Outcome(_said(summary, folder.skipped))
@@ -124,9 +128,10 @@ def _plan(what: Target) -> PackPlan:
 
 def _command(what: Target) -> str:
     """What makes the same pack anywhere."""
-    views = f" --views {what.views}" if isinstance(what, Models) else ""
+    own = f" --views {what.views}" if isinstance(what, Models) else ""
+    own += " --only-measuring" if isinstance(what, Cutouts) and what.only_measuring else ""
     given = f"--split {what.split} --size {what.size} --max-mb {what.max_mb:g} --seed {what.seed}"
-    return f"paco pack {type(what).__name__.lower()} FOLDER {given}{views}{' --measuring' if what.measuring else ''}"
+    return f"paco pack {type(what).__name__.lower()} FOLDER {given}{own}{' --measuring' if what.measuring else ''}"
 
 
 def _said(summary: PackSummary, unread: Sequence[str]) -> str:
