@@ -6,7 +6,7 @@ from typing import Any
 from paco_core.errors import BadInput
 from paco_core.registry import did_you_mean
 
-TASKS = {"paco-feat-1": "paco_core.training.feat:FeatTask"}
+TASKS = {"paco-feat-1": "paco_core.training.feat:FeatTask", "pcnet": "paco_core.training.direct:DirectTask"}
 """What ``paco train`` can train."""
 
 

@@ -1,0 +1,73 @@
+"""What a hidden part may look like before anything is learned: gaps closed, colours diffused, the object mirrored.
+
+Torch only, fixed shapes, no loop over pictures. Masks are float 0 or 1, (n, 1, s, s); sides must be even.
+"""
+
+import torch
+from torch.nn import functional
+
+NATIVE_PX = 128
+"""Side of the crops at which the lengths here hold; they scale with the side."""
+GAP_PX = 3
+"""Pixels so near to both the object and what hides it belong to what hides it: gaps of up to twice that are closed."""
+LEAST_KNOWN_PX = 16
+"""A mask that would keep fewer pixels without its rim keeps its rim."""
+BACKGROUND_COST, OCCLUDER_GAIN = 1.5, 0.25
+"""What a mirrored pixel costs where background is seen, and gains where something hides the answer; 1 on the object itself."""
+AXIS_PX = 64
+"""Side at which the axis of symmetry is looked for."""
+
+
+def grown(mask: torch.Tensor, by_px: int) -> torch.Tensor:
+    """A mask and everything within ``by_px`` of it (square neighbourhoods)."""
+    return functional.max_pool2d(mask, 2 * by_px + 1, stride=1, padding=by_px)
+
+
+def close_gaps(visible: torch.Tensor, occluder: torch.Tensor) -> torch.Tensor:
+    """The occluder (n, 1, s, s) with the slits between it and the visible part, without any pixel of the visible part."""
+    reach = max(1, round(GAP_PX * visible.shape[-1] / NATIVE_PX))
+    between = grown(visible, reach) * grown(occluder, reach)
+    return torch.maximum(between, occluder) * (1 - visible)
+
+
+def known_colours(visible: torch.Tensor) -> torch.Tensor:
+    """The visible mask without its rim of 1 px, whose colours are mixed with what lies beside it."""
+    inner = -functional.max_pool2d(-functional.pad(visible, (1, 1, 1, 1), value=0.0), 3, stride=1)
+    return torch.where(inner.sum((1, 2, 3), keepdim=True) >= LEAST_KNOWN_PX, inner, visible)
+
+
+def diffused(rgb: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """``rgb`` (n, 3, s, s) where ``known`` is 1, elsewhere smooth colours (pull-push: Gortler et al., SIGGRAPH 1996, "The
+    Lumigraph", section 3.4): means of what is known, at the finest scale that knows anything. 0 where nothing is known at all."""
+    scales = [(rgb * known, known)]
+    while scales[-1][0].shape[-1] % 2 == 0:
+        coarse, weight = scales[-1]
+        scales.append((functional.avg_pool2d(coarse, 2), functional.avg_pool2d(weight, 2)))
+    coarse, weight = (value.mean((2, 3), keepdim=True) for value in scales[-1])
+    colours = coarse / weight.clamp(min=1e-6)
+    for level, (coarse, weight) in reversed(list(enumerate(scales))):
+        above = functional.interpolate(colours, size=coarse.shape[-2:], mode="bilinear", align_corners=False)
+        own = coarse / weight.clamp(min=1e-6)
+        trust = (weight > 0).float() if level == 0 else weight
+        colours = above + trust * (own - above)
+    return colours
+
+
+def mirrored(rgb: torch.Tensor, visible: torch.Tensor, occluder: torch.Tensor) -> torch.Tensor:
+    """(n, 4, s, s): colours times mask, and mask, of the visible part mirrored at its best upright axis."""
+    shrink = max(1, visible.shape[-1] // AXIS_PX)
+    seen, hiding = (functional.avg_pool2d(mask, shrink)[:, 0] for mask in (visible, occluder))
+    axis = _best_axis(seen, hiding) * shrink + shrink - 1
+    side = visible.shape[-1]
+    at = axis[:, None] - torch.arange(side, device=visible.device)
+    inside = ((at >= 0) & (at < side))[:, None, None]
+    both = torch.cat([rgb * visible, visible], 1)
+    return both.gather(3, at.clamp(0, side - 1)[:, None, None].expand_as(both)) * inside
+
+
+def _best_axis(seen: torch.Tensor, hiding: torch.Tensor) -> torch.Tensor:
+    """(n,): the sum of a column and its mirror image's, for which the mirrored mask agrees best (a correlation by FFT)."""
+    worth = seen + OCCLUDER_GAIN * hiding - BACKGROUND_COST * (1 - seen) * (1 - hiding)
+    length = 2 * seen.shape[-1]
+    spectrum = torch.fft.rfft(seen.float(), n=length) * torch.fft.rfft(worth.float(), n=length)
+    return torch.fft.irfft(spectrum, n=length).sum(1)[:, : length - 1].argmax(1)
