@@ -9,10 +9,10 @@ from torch.nn import functional
 NATIVE_PX = 128
 """Side of the crops at which the lengths here hold; they scale with the side."""
 GAP_PX = 3
-"""Pixels so near to both the object and what hides it belong to what hides it: gaps of up to twice that are closed."""
+"""Half the width of the widest gap between an object and what hides it that is closed."""
 LEAST_KNOWN_PX = 16
 """A mask that would keep fewer pixels without its rim keeps its rim."""
-BACKGROUND_COST, OCCLUDER_GAIN = 1.5, 0.25
+BACKGROUND_COST, OCCLUDER_GAIN = 3.0, 0.5
 """What a mirrored pixel costs where background is seen, and gains where something hides the answer; 1 on the object itself."""
 AXIS_PX = 64
 """Side at which the axis of symmetry is looked for."""
@@ -24,10 +24,14 @@ def grown(mask: torch.Tensor, by_px: int) -> torch.Tensor:
 
 
 def close_gaps(visible: torch.Tensor, occluder: torch.Tensor) -> torch.Tensor:
-    """The occluder (n, 1, s, s) with the slits between it and the visible part, without any pixel of the visible part."""
+    """The occluder (n, 1, s, s) with the slits between it and the visible part, without any pixel of the visible part.
+
+    Slits are what a morphological closing of both together adds near both.
+    """
     reach = max(1, round(GAP_PX * visible.shape[-1] / NATIVE_PX))
-    between = grown(visible, reach) * grown(occluder, reach)
-    return torch.maximum(between, occluder) * (1 - visible)
+    closed = 1 - grown(1 - grown(torch.maximum(visible, occluder), reach), reach)
+    slits = closed * grown(visible, 2 * reach) * grown(occluder, 2 * reach)
+    return torch.maximum(slits, occluder) * (1 - visible)
 
 
 def known_colours(visible: torch.Tensor) -> torch.Tensor:
