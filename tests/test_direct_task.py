@@ -139,10 +139,10 @@ def test_one_colour_goes_on_as_that_colour(colour: tuple[float, float, float], s
 
 @pytest.mark.parametrize("side", [64, 128])
 def test_the_hidden_end_of_a_symmetric_object_is_its_other_end_mirrored(side: int):
-    rows, columns = disk((side // 2, side // 2), side // 4, shape=(side, side))
+    rows, columns = disk(((side - 1) / 2, (side - 1) / 2), side / 4, shape=(side, side))
     whole = torch.zeros(1, 1, side, side)
     whole[0, 0, rows, columns] = 1
-    left = box(side, (0, side), (0, 5 * side // 8))
+    left = box(side, (0, side), (0, 11 * side // 16))
     hidden = whole * (1 - left)
     rgb = torch.rand(1, 3, side, side, generator=seeded())
     mirror = mirrored(rgb, whole * left, 1 - left)
