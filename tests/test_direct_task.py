@@ -256,11 +256,12 @@ def test_the_task_is_one_and_its_batches_depend_on_their_generator_alone(pack: P
 
 
 def test_it_learns_where_hidden_parts_are(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(direct_crops, "MEASURED", 16)
+    monkeypatch.setattr(direct_crops, "MEASURED", 12)
     held_out = write_tiny_pack(tmp_path / "val.pack", objects=4, seed=1)
-    options = TrainOptions(packs=(pack,), held_out=(held_out,), out=tmp_path / "run", device="cpu", steps=40, batch=6, lr=4e-3)
+    options = TrainOptions(packs=(pack,), held_out=(held_out,), out=tmp_path / "run", device="cpu", steps=40, batch=4, lr=4e-3)
     result = train("pcnet", options)
     lines = [line for line in runlog.read(tmp_path / "run") if "loss" in line]
+    assert {"mask", "dice", "colour", "detail", "gradient"} <= lines[0].keys(), "no part hides behind another's name"
     assert lines[-1]["mask"] < lines[0]["mask"] and lines[-1]["colour"] < lines[0]["colour"]
     assert result.figures["val, exact: hidden IoU"] > 0.2, "0 untrained"
     assert {"val, loose: amodal IoU", "val, exact: hidden IoU, hull & occluder"} <= result.figures.keys()
@@ -269,16 +270,16 @@ def test_it_learns_where_hidden_parts_are(pack: Path, tmp_path: Path, monkeypatc
 
 
 def test_weights_of_losses_are_options(pack: Path):
-    task = DirectTask(inputs(pack, options={"dice": "0", "gradient": "1.5"}))
-    assert task.weights == {"dice": 0.0, "colour": 2.0, "gradient": 1.5}
+    task = DirectTask(inputs(pack, options={"dice": "0", "detail": "1.5"}))
+    assert task.weights == {"dice": 0.0, "colour": 2.0, "detail": 1.5}
     loss, parts = task.loss(task.build(), task.batch(seeded(), 0.0))
-    assert float(loss.detach()) == pytest.approx(float(parts["mask"] + 2 * parts["colour"] + 1.5 * parts["gradient"]), rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(float(parts["mask"] + 2 * parts["colour"] + 1.5 * parts["detail"]), rel=1e-5)
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"color": "1"}, "no option 'color': --set takes dice, colour, gradient"),
+        ({"color": "1"}, "no option 'color': --set takes dice, colour, detail"),
         ({"dice": "much"}, "--set dice=much: give a number from 0"),
         ({"dice": "-1"}, "--set dice=-1: give a number"),
         ({"dice": "nan"}, "--set dice=nan: give a number"),

@@ -13,7 +13,7 @@ from torch.nn import functional
 from paco_core.nets.priors import close_gaps, diffused, known_colours, mirrored
 
 WIDTHS = (24, 48, 72, 104, 144)
-"""Channels at 1/2, 1/4 … 1/32 of the side: 1.8 million weights, 10 ms a crop on one core."""
+"""Channels at 1/2, 1/4 … 1/32 of the side: 1.9 million weights; 19 ms a crop of 128 px on one core, 15 in bf16."""
 CHANNELS = 12
 """Of the input: colours, visible, occluder, diffused colours, mirrored colours and mask."""
 GROUPS = 8
