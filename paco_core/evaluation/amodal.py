@@ -5,7 +5,7 @@ The literature's "mIoU" is the pooled one: all intersections over all unions of 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,15 +90,6 @@ def pixel_recall(scores: Sequence[MaskScore]) -> float:
 def occluded(scores: Sequence[MaskScore]) -> list[MaskScore]:
     """Those of which more than 5 % is hidden."""
     return [s for s in scores if s.hidden_share > OCCLUDED]
-
-
-MEASURES: dict[str, Callable[[Sequence[MaskScore]], float]] = {
-    "IoU pooled": pooled_iou,
-    "IoU mean": mean_iou,
-    "hidden IoU pooled": pooled_hidden_iou,
-    "hidden IoU mean": mean_hidden_iou,
-    "recall": pixel_recall,
-}
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from paco_core.types import Camera
-from scene3d.synthetic.items import Item, Solid, solid_of_pieces
+from scene3d.synthetic.items import Item, Solid, solid_of_pieces, upright
 from scene3d.synthetic.patterns import object_patterns
 from scene3d.synthetic.shapes import FOR_FLOOR, FOR_TABLE
 from scene3d.synthetic.stock import Stock, longest_side_m
 from scene3d.synthetic.surroundings import Kind, Slab
-from scene3d.types import Pose
 
 ON_TOP = 0.35
 """Share of proposals that are meant for something that stands already."""
@@ -49,7 +48,7 @@ def proposer(rng: np.random.Generator, stock: Stock, place: Place) -> Callable[[
         if made is None:
             return None
         solid, scale, name, source = made
-        pose = Pose(np.zeros(3), _about_y(rng.uniform(0, 2 * np.pi)))
+        pose = upright(np.zeros(3), rng.uniform(0, 2 * np.pi))
         item = Item(len(items) + 1, name, solid, scale, pose, None, source)
         if items and small and (place.kind != "table" or rng.random() < ON_TOP):
             return _on_top(rng, item, items)
@@ -122,8 +121,3 @@ def _flat_height(carrier: Item, footprint: np.ndarray) -> float | None:
     if not np.isfinite(t).all() or np.ptp(t) > FLAT_M:
         return None
     return float(above - t.min())
-
-
-def _about_y(yaw: float) -> np.ndarray:
-    """As a quaternion, wxyz."""
-    return np.array([np.cos(yaw / 2), 0.0, np.sin(yaw / 2), 0.0])

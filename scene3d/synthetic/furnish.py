@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from paco_core.types import Camera
-from scene3d.synthetic.items import Item, solid_of_pieces
-from scene3d.synthetic.layout import fill
+from scene3d.synthetic.items import Item, solid_of_pieces, upright
+from scene3d.synthetic.layout import fill, looking_down
 from scene3d.synthetic.patterns import object_patterns
 from scene3d.synthetic.shapes import FOR_FLOOR, FOR_TABLE, Piece
-from scene3d.types import Pose
 
 
 def random_camera(rng: np.random.Generator, hw: tuple[int, int]) -> tuple[Camera, np.ndarray, float]:
@@ -25,12 +24,7 @@ def random_camera(rng: np.random.Generator, hw: tuple[int, int]) -> tuple[Camera
         height = 0.3 + distance * np.tan(elevation)  # the axis meets the scene's middle 0.3 m above the floor
         if 0.6 <= height <= 2.0:
             break
-    s, c = np.sin(elevation), np.cos(elevation)
-    level = np.array([[1, 0, 0], [0, -c, -s], [0, s, -c]])  # columns: the camera's right, down and forward
-    rolled = level @ np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-    world_from_camera = np.eye(4)
-    world_from_camera[:3, :3], world_from_camera[:3, 3] = rolled, [0, height, 0]
-    return camera, world_from_camera, float(distance)
+    return camera, looking_down(elevation, roll, height), float(distance)
 
 
 def furnish(
@@ -87,4 +81,4 @@ def _make(
     rng: np.random.Generator, item_id: int, name: str, pieces: list[Piece], place: np.ndarray, yaw: float, on: int | None
 ) -> Item:
     solid = solid_of_pieces(pieces, tuple(object_patterns(rng, name, len(pieces))))
-    return Item(item_id, name, solid, 1.0, Pose(place, np.array([np.cos(yaw / 2), 0, np.sin(yaw / 2), 0])), on)
+    return Item(item_id, name, solid, 1.0, upright(place, yaw), on)

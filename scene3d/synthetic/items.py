@@ -112,3 +112,8 @@ class Item:
         """The object alone, through the scene's camera; z in metres."""
         camera_from_solid = np.linalg.inv(world_from_camera) @ self.world_from_solid
         return self.solid.rays.render(camera.K, camera_from_solid, (camera.height, camera.width))
+
+
+def upright(place: Float[np.ndarray, "3"], yaw: float) -> Pose:
+    """Standing at a place, turned about the vertical by ``yaw`` radians."""
+    return Pose(place, np.array([np.cos(yaw / 2), 0.0, np.sin(yaw / 2), 0.0]))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float64
 
 from paco_core.types import Camera
 from scene3d.rays import Hits
@@ -108,3 +109,13 @@ def _all_visible(views: list[Hits], limits: Limits) -> bool:
         if visible < max(limits.min_visible * view.mask.sum(), limits.min_area * view.mask.size):
             return False
     return True
+
+
+def looking_down(elevation: float, roll: float, height: float) -> Float64[np.ndarray, "4 4"]:
+    """``world_from_camera`` of a camera above the origin that looks along -z and down; angles in radians, height in metres."""
+    s, c = np.sin(elevation), np.cos(elevation)
+    level = np.array([[1, 0, 0], [0, -c, -s], [0, s, -c]])  # columns: the camera's right, down and forward
+    rolled = level @ np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
+    world_from_camera = np.eye(4)
+    world_from_camera[:3, :3], world_from_camera[:3, 3] = rolled, [0, height, 0]
+    return world_from_camera

@@ -33,7 +33,7 @@ class Look(Protocol):
 
 
 class Mipmap:
-    """A picture and its halves, down to one pixel: each level's texel is the mean of four of the level before."""
+    """A picture and its halves, until a side has one pixel: each level's texel is the mean of four of the level before."""
 
     def __init__(self, picture: UInt8[np.ndarray, "h w 3"]):
         self.levels: list[Float[np.ndarray, "a b 3"]] = [picture.astype(np.float32)]

@@ -35,6 +35,8 @@ FLOORS: tuple[tuple[Kind, Rgb, Rgb], ...] = (
     ("mottled", (138, 136, 138), (160, 157, 155)),
     ("mottled", (150, 134, 118), (174, 158, 142)),
 )
+FLOOR_PERIODS_M: dict[Kind, float] = {"planks": 0.14, "tiles": 0.4, "mottled": 0.1}
+"""Width of a board, side of a tile, size of a blot, as floors have them."""
 WALLS: tuple[tuple[Rgb, Rgb], ...] = (
     ((222, 216, 206), (234, 229, 220)),
     ((196, 208, 214), (214, 224, 228)),

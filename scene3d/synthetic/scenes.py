@@ -8,7 +8,7 @@ from paco_core.errors import BadInput
 from paco_core.types import Camera
 from scene3d.rays import pixel_rays
 from scene3d.synthetic.arrange import Place, proposer
-from scene3d.synthetic.layout import Limits, fill
+from scene3d.synthetic.layout import Limits, fill, looking_down
 from scene3d.synthetic.lighting import Lamp, Layer, Light, blockers_of, lit_layers
 from scene3d.synthetic.sky import Sky, gradient_sky
 from scene3d.synthetic.stock import SKIES, Stock, load_sky
@@ -99,12 +99,8 @@ def _random_place(rng: np.random.Generator, kind: Kind, settings: SceneSettings)
     distance = float(np.clip(away * np.cos(elevation), *((0.35, 1.3) if kind == "table" else (1.2, 4.5))))
     aim = rng.uniform(0.04, 0.14) if kind == "table" else rng.uniform(0.2, 0.6)
     height = aim + distance * np.tan(elevation)
-    s, c = np.sin(elevation), np.cos(elevation)
-    level = np.array([[1, 0, 0], [0, -c, -s], [0, s, -c]])  # columns: the camera's right, down and forward
-    rolled = level @ np.array([[np.cos(roll), -np.sin(roll), 0], [np.sin(roll), np.cos(roll), 0], [0, 0, 1]])
-    world_from_camera = np.eye(4)
-    world_from_camera[:3, :3], world_from_camera[:3, 3] = rolled, [0, height, 0]
-    return Place(kind, camera, distance, random_slab(rng, distance) if kind == "table" else None), world_from_camera
+    pose = looking_down(elevation, roll, height)
+    return Place(kind, camera, distance, random_slab(rng, distance) if kind == "table" else None), pose
 
 
 def _render(

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 MAKING = "scenes.json"
 PER_SHARD = 16
-"""Scenes per file: about 10 MB, and some seconds of work that a stop loses at most."""
+"""Scenes per file: about 20 MB at 256 px, and a few seconds of work that a stop loses at most."""
 MOST_BYTES = 64_000_000
 """Of one member: a hundred times the usual."""
 

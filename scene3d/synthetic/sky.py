@@ -6,10 +6,9 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-BANDS = 9
-"""Spherical harmonics up to order 2 hold irradiance to 1 % on average (Ramamoorthi and Hanrahan 2001)."""
 LOBE = np.array([np.pi] + [2 * np.pi / 3] * 3 + [np.pi / 4] * 5) / np.pi
-"""The cosine lobe's factor per band over pi: a white sky gives a white surface (ibid., eq. 8)."""
+"""The cosine lobe's factor per spherical harmonic over pi, so that a white sky gives a white surface; harmonics up to order 2
+hold irradiance to 1 % on average (Ramamoorthi and Hanrahan 2001, eq. 8)."""
 SUN_DEG = 12.0
 """Whatever lies so near the brightest direction counts as the sun: lamps and windows of panoramas at hand are within it."""
 

@@ -41,6 +41,7 @@ SIZES_M: dict[str, tuple[Span | None, Span | None]] = {
 }
 """Longest side on a floor and on a table top, by category; None: it doesn't belong there. Buildings and vehicles are toys."""
 OTHER: tuple[Span | None, Span | None] = ((0.25, 0.8), (0.07, 0.3))
+"""Of any other category, or none: what people can carry."""
 CREDIBLE_M = (0.03, 2.2)
 """Sizes that an index states are believed between these."""
 

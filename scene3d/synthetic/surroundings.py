@@ -6,17 +6,15 @@ from typing import Literal
 import numpy as np
 
 from scene3d.synthetic.items import Item, Solid
-from scene3d.synthetic.looks import PiecewiseLook, Tiling
+from scene3d.synthetic.looks import Tiling
+from scene3d.synthetic.patterns import FLOOR_PERIODS_M, WOODS, Pattern, random_pattern
 from scene3d.synthetic.patterns import FLOORS as PATTERN_FLOORS
 from scene3d.synthetic.patterns import WALLS as PATTERN_WALLS
-from scene3d.synthetic.patterns import WOODS, Pattern, random_pattern
+from scene3d.synthetic.shell import Cover, Quads
 from scene3d.synthetic.stock import FLOORS, GROUNDS, TABLES, WALLS, Stock, load_texture
 
 Kind = Literal["room", "table", "open"]
-Piece = Tiling | Pattern
 
-WALL_HEIGHT_M = 6.0
-"""Higher than any camera here looks: a ceiling is never seen."""
 BEHIND_M = 4.0
 """Floors and side walls go on so far behind the camera."""
 TABLE_HEIGHT_M = 0.74
@@ -51,73 +49,48 @@ def random_slab(rng: np.random.Generator, distance: float) -> Slab:
     return Slab((float(rng.uniform(-0.15, 0.15)), -distance * float(rng.uniform(0.9, 1.15))), half, float(rng.uniform(-0.4, 0.4)))
 
 
-class _Builder:
-    """Collects quads, each with what covers it."""
-
-    def __init__(self) -> None:
-        self.corners: list[np.ndarray] = []
-        self.pieces: list[Piece] = []
-
-    def quad(self, corners: list[list[float]], piece: Piece) -> None:
-        self.corners.append(np.array(corners, float))
-        self.pieces.append(piece)
-
-    def solid(self) -> Solid:
-        quads = np.arange(4 * len(self.corners)).reshape(-1, 4)
-        faces = np.stack([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]], axis=1).reshape(-1, 3)
-        return Solid(np.concatenate(self.corners), faces, PiecewiseLook(np.arange(len(faces)) // 2, self.pieces), smooth=False)
-
-
 def make_surroundings(
     rng: np.random.Generator, kind: Kind, stock: Stock, items: list[Item], slab: Slab | None, distance: float, eye_xz: np.ndarray
 ) -> Solid:
     """Quads in world coordinates that face the camera. A table or open ground may leave the view to the sky."""
-    builder = _Builder()
+    quads = Quads()
     if kind == "open":
-        _floor(builder, -GROUND_M, GROUND_M, -GROUND_M, GROUND_M, 0.0, _cover(rng, stock, GROUNDS, "xz"))
+        quads.floor(-GROUND_M, GROUND_M, -GROUND_M, GROUND_M, 0.0, _cover(rng, stock, GROUNDS, "xz"))
     elif slab is None:
-        _room(builder, rng, stock, np.concatenate([i.footprint() for i in items] or [np.zeros((1, 2))]), 0.0, distance)
+        _room(quads, rng, stock, np.concatenate([i.footprint() for i in items] or [np.zeros((1, 2))]), 0.0, distance)
     else:
-        _slab(builder, slab, _cover(rng, stock, TABLES, "xz", slab.yaw))
+        _slab(quads, slab, _cover(rng, stock, TABLES, "xz", slab.yaw))
         if rng.random() < 0.6 or not stock.textures:
             c, s = np.cos(slab.yaw), np.sin(slab.yaw)
             corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * slab.half @ np.array([[c, -s], [s, c]]) + slab.centre
-            _room(builder, rng, stock, np.vstack([corners, eye_xz]), -TABLE_HEIGHT_M, distance)
-    return builder.solid()
+            _room(quads, rng, stock, np.vstack([corners, eye_xz]), -TABLE_HEIGHT_M, distance)
+    return quads.solid()
 
 
-def _room(builder: _Builder, rng: np.random.Generator, stock: Stock, held: np.ndarray, y: float, distance: float) -> None:
+def _room(quads: Quads, rng: np.random.Generator, stock: Stock, held: np.ndarray, y: float, distance: float) -> None:
     """Floor and three walls around points (n, 2) that must be inside: the back wall near, one side wall near at most."""
     (x0, z0), (x1, _) = held.min(axis=0), held.max(axis=0)
     back = min(z0, -1.1 * distance) - rng.uniform(0.1, 1.5)
     near, far = rng.uniform(0.2, 0.9), rng.uniform(1.5, 3.0)
     left, right = (x0 - near, x1 + far) if rng.random() < 0.5 else (x0 - far, x1 + near)
     left, right = min(left, -1.2), max(right, 1.2)
-    top, front = y + WALL_HEIGHT_M, BEHIND_M
-    _floor(builder, left, right, back, front, y, _cover(rng, stock, FLOORS, "xz"))
+    quads.floor(left, right, back, BEHIND_M, y, _cover(rng, stock, FLOORS, "xz"))
     paint = _cover(rng, stock, WALLS, "xy")
-    builder.quad([[left, y, back], [right, y, back], [right, top, back], [left, top, back]], paint)
-    side = _turned(paint, np.array([0.0, 0.0, 1.0]))
-    builder.quad([[left, y, front], [left, y, back], [left, top, back], [left, top, front]], side)
-    builder.quad([[right, y, back], [right, y, front], [right, top, front], [right, top, back]], side)
+    quads.walls(left, right, back, BEHIND_M, y, paint, _turned(paint, np.array([0.0, 0.0, 1.0])))
 
 
-def _floor(builder: _Builder, left: float, right: float, back: float, front: float, y: float, piece: Piece) -> None:
-    builder.quad([[left, y, front], [right, y, front], [right, y, back], [left, y, back]], piece)
-
-
-def _slab(builder: _Builder, slab: Slab, piece: Piece, thick: float = 0.035) -> None:
+def _slab(quads: Quads, slab: Slab, piece: Cover, thick: float = 0.035) -> None:
     """Its top and its four sides; nobody looks at it from below."""
     c, s = np.cos(slab.yaw), np.sin(slab.yaw)
     flat = np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]]) * slab.half @ np.array([[c, -s], [s, c]]) + slab.centre
     top = [[x, 0.0, z] for x, z in flat]
-    builder.quad(top, piece)
+    quads.quad(top, piece)
     for a, b in zip(top, top[1:] + top[:1], strict=True):
         piece = _turned(piece, np.subtract(b, a))
-        builder.quad([[a[0], -thick, a[2]], [b[0], -thick, b[2]], b, a], piece)
+        quads.quad([[a[0], -thick, a[2]], [b[0], -thick, b[2]], b, a], piece)
 
 
-def _cover(rng: np.random.Generator, stock: Stock, categories: tuple[str, ...], plane: str, yaw: float = 0.0) -> Piece:
+def _cover(rng: np.random.Generator, stock: Stock, categories: tuple[str, ...], plane: str, yaw: float = 0.0) -> Cover:
     """A texture of one of the categories, else a pattern."""
     choice = stock.covering(categories)
     if not choice:
@@ -134,7 +107,7 @@ def _cover(rng: np.random.Generator, stock: Stock, categories: tuple[str, ...], 
     return Tiling(load_texture(entry.path), np.stack([columns, rows]), float(size), (float(red), float(green), float(blue)))
 
 
-def _turned(piece: Piece, along: np.ndarray) -> Piece:
+def _turned(piece: Cover, along: np.ndarray) -> Cover:
     """The cover on an upright surface: its columns go ``along``, its rows down."""
     if isinstance(piece, Pattern):
         return piece
@@ -147,4 +120,4 @@ def _pattern(rng: np.random.Generator, categories: tuple[str, ...]) -> Pattern:
     if categories is TABLES:
         return random_pattern(rng, "wood", WOODS[rng.integers(len(WOODS))], float(rng.uniform(0.05, 0.15)))
     kind, dark, light = PATTERN_FLOORS[rng.integers(len(PATTERN_FLOORS))]
-    return random_pattern(rng, kind, (dark, light), {"planks": 0.14, "tiles": 0.4}.get(kind, 0.1))
+    return random_pattern(rng, kind, (dark, light), FLOOR_PERIODS_M[kind])

@@ -12,9 +12,10 @@ from paco_core.data.pack import Found, PackItem, cropped
 from paco_core.data.packfile import MARGIN_PX
 from paco_core.errors import BadInput, error_text
 from paco_core.workers import workers
-from scene3d.rays import Hits, RayMesh
-from scene3d.render import corner_normals, face_normals, sample_texture
-from scene3d.synthetic.lighting import GAMMA
+from scene3d.rays import Hits
+from scene3d.render import sample_texture
+from scene3d.synthetic.items import solid_of_model
+from scene3d.synthetic.lighting import GAMMA, Layer, surface
 from scene3d.synthetic.models import ModelEntry, ModelLibrary, load_model
 from scene3d.types import TexturedMesh
 
@@ -29,6 +30,7 @@ AMBIENT, FILL = 0.35, 0.12
 SUN = (0.45, 0.75)
 """Strength of the sun."""
 SUN_ELEVATION_DEG = (25.0, 70.0)
+"""Shadows neither endless nor hidden underneath."""
 MIDDLE = 0.16
 """Median linear light of an object that is bright enough …"""
 MOST_EXPOSURE = 2.5
@@ -68,10 +70,7 @@ class ViewedModel:
     """A model made ready for rays, once, for any number of views."""
 
     def __init__(self, mesh: TexturedMesh):
-        self.mesh = mesh
-        self.rays = RayMesh(mesh.vertices, mesh.faces)
-        self._normals = corner_normals(mesh.vertices, mesh.faces)
-        self._outward = face_normals(mesh.vertices, mesh.faces)
+        self.mesh, self.solid = mesh, solid_of_model(mesh)
         low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
         self._centre, self._radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
 
@@ -79,7 +78,7 @@ class ViewedModel:
         """RGBA, straight alpha; ``size`` px a side, which the object fills but for a bank's margin."""
         side = SUPERSAMPLING * size
         K, camera_from_model = self._camera(view, side)
-        hits = self.rays.render(K, camera_from_model, (side, side))
+        hits = self.solid.rays.render(K, camera_from_model, (side, side))
         light = np.zeros((side, side, 3))
         light[hits.mask] = self._light(hits, view, np.linalg.inv(camera_from_model)[:3, 3])
         share = _block_means(hits.mask.astype(float))
@@ -106,18 +105,14 @@ class ViewedModel:
     def _light(self, hits: Hits, view: View, eye: np.ndarray) -> Float[np.ndarray, "n 3"]:
         """Linear light of what is hit, with the object's own shadow."""
         triangle, bary = hits.triangle[hits.mask], hits.bary[hits.mask]
-        corners = self.mesh.faces[triangle]
-        points = np.einsum("nk,nkj->nj", bary, self.mesh.vertices[corners])
-        albedo = (sample_texture(self.mesh.texture, np.einsum("nk,nkj->nj", bary, self.mesh.uv[corners])) / 255) ** GAMMA
-        normals = np.einsum("nk,nkj->nj", bary, self._normals[triangle])
-        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+        uv = np.einsum("nk,nkj->nj", bary, self.mesh.uv[self.mesh.faces[triangle]])
+        albedo = (sample_texture(self.mesh.texture, uv) / 255) ** GAMMA
+        points, normals = surface(Layer(hits, self.solid, np.eye(4)), hits.mask, eye)
         towards_eye = (eye - points) / np.linalg.norm(eye - points, axis=1, keepdims=True)
-        behind = np.sum(self._outward[triangle] * towards_eye, axis=1) < 0
-        normals[behind] *= -1  # a sheet seen from behind is lit on that side
         light = AMBIENT * (0.8 + 0.2 * normals[:, 1]) + FILL * np.clip(np.sum(normals * towards_eye, axis=1), 0, 1)
         facing = np.flatnonzero(normals @ view.sun > 0)
         start = points[facing] + SHADOW_LIFT * self._radius * normals[facing]
-        lit = ~self.rays.occluded(start, np.broadcast_to(view.sun, start.shape), tfar=np.inf)
+        lit = ~self.solid.rays.occluded(start, np.broadcast_to(view.sun, start.shape), tfar=np.inf)
         light[facing] += view.sun_strength * lit * (normals[facing] @ view.sun)
         return albedo * light[:, None]
 
