@@ -11,16 +11,15 @@ from skimage.draw import disk
 from skimage.morphology import convex_hull_image
 
 from paco_core.data.arrange import EnsembleSettings
-from paco_core.data.augment import rough_masks
 from paco_core.data.crops import Crops, crop, draw_crops, windows
 from paco_core.data.ensemble import EnsembleBatch, compose
 from paco_core.errors import BadInput
 from paco_core.nets.direct import MULTIPLE, DirectNet
-from paco_core.nets.priors import close_gaps, diffused, known_colours, mirrored
+from paco_core.nets.priors import close_gaps, diffused, grown, known_colours, mirrored
 from paco_core.training import direct_crops
 from paco_core.training import log as runlog
 from paco_core.training.direct import DirectTask, colour_loss, dice_loss, gradient_loss
-from paco_core.training.direct_crops import LOOSE
+from paco_core.training.direct_crops import loosened, make_crops
 from paco_core.training.direct_figures import completed, hulls, judged
 from paco_core.training.options import TrainOptions
 from paco_core.training.runner import train
@@ -90,13 +89,31 @@ def test_crops_of_exact_masks_tell_the_truth(scenes: EnsembleBatch):
 
 
 def test_loose_masks_are_given_and_the_truth_stays(scenes: EnsembleBatch):
-    rough = rough_masks(scenes.visible, seeded(), LOOSE)
     exact = draw_crops(scenes, seeded(1), count=40, side_px=64)
-    loose = draw_crops(scenes, seeded(1), count=40, side_px=64, visible=rough)
-    assert torch.equal(exact.hidden, loose.hidden), "the same objects"
-    assert (loose.visible != loose.shown).flatten(1).any(1).float().mean() > 0.5
-    covered = (exact.amodal.sum((1, 2, 3)) - loose.amodal.sum((1, 2, 3))).abs() / exact.amodal.sum((1, 2, 3))
-    assert covered.median() < 0.25, "windows differ a little, not the objects"
+    loose = loosened(exact, seeded())
+    assert not (loose.visible * loose.occluder).any()
+    changed = [name for name, value in vars(loose).items() if not torch.equal(value, vars(exact)[name])]
+    assert changed == ["visible", "occluder"]
+    differ = (loose.visible != exact.visible).flatten(1).any(1).float().mean()
+    assert 0.5 < differ < 1, "most are moved or parted, some are exact"
+
+
+def test_every_object_comes_twice_once_mirrored_in_other_colours_with_other_masks():
+    crops = make_crops(shapes_bank(size=128), seeded(), 8, 64)
+    first, second = crops.pick(slice(4)), crops.pick(slice(4, 8)).mirrored()
+    assert torch.equal(first.amodal, second.amodal) and torch.equal(first.shown, second.shown)
+    assert not torch.equal(first.rgb, second.rgb) and not torch.equal(first.visible, second.visible)
+    inside = known_colours(known_colours(first.shown))
+    for copy in (first, second):
+        away = (copy.rgb - copy.truth).abs().amax(1, keepdim=True)[inside > 0]
+        assert (away < 0.02).float().mean() > 0.95, "picture and truth change alike"
+
+
+@given(by_px=st.integers(0, 9), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=20)
+def test_growing_is_a_maximum_over_squares(by_px: int, seed: int):
+    mask = (torch.rand(2, 1, 24, 32, generator=seeded(seed)) > 0.9).float()
+    assert torch.equal(grown(mask, by_px), torch.nn.functional.max_pool2d(mask, 2 * by_px + 1, stride=1, padding=by_px))
 
 
 def test_where_few_objects_are_hidden_they_are_drawn_again(scenes: EnsembleBatch):
@@ -249,10 +266,10 @@ def test_hulls_are_those_of_scikit_image():
 def test_the_task_is_one_and_its_batches_depend_on_their_generator_alone(pack: Path):
     task = DirectTask(inputs(pack))
     assert isinstance(task, Task)
-    one, same, other, large = (task.batch(seeded(seed), share) for seed, share in ((0, 0.0), (0, 0.5), (1, 0.0), (0, 0.7)))
+    one, same, other, large = (task.batch(seeded(seed), share) for seed, share in ((0, 0.0), (0, 0.5), (1, 0.0), (0, 0.8)))
     assert torch.equal(one.rgb, same.rgb) and torch.equal(one.visible, same.visible)
     assert not torch.equal(one.rgb, other.rgb)
-    assert one.rgb.shape == (6, 3, 64, 64) and large.rgb.shape == (6, 3, 128, 128)
+    assert one.rgb.shape == (6, 3, 64, 64) and large.rgb.shape == (3, 3, 128, 128)
 
 
 def test_it_learns_where_hidden_parts_are(pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -265,7 +282,7 @@ def test_it_learns_where_hidden_parts_are(pack: Path, tmp_path: Path, monkeypatc
     assert lines[-1]["mask"] < lines[0]["mask"] and lines[-1]["colour"] < lines[0]["colour"]
     assert result.figures["val, exact: hidden IoU"] > 0.2, "0 untrained"
     assert {"val, loose: amodal IoU", "val, exact: hidden IoU, hull & occluder"} <= result.figures.keys()
-    assert (tmp_path / "run" / "weights.safetensors").stat().st_size < 4e6
+    assert (tmp_path / "run" / "weights.safetensors").stat().st_size < 4.1e6
     assert len(list((tmp_path / "run" / "samples").iterdir())) == 1
 
 

@@ -46,6 +46,11 @@ class Crops:
         """Some of them."""
         return Crops(*(getattr(self, field.name)[index] for field in fields(self)))
 
+    def mirrored(self) -> "Crops":
+        """All of them, left and right swapped."""
+        pictures = (getattr(self, field.name) for field in fields(self) if field.name != "hidden")
+        return Crops(*(picture.flip(3) for picture in pictures), hidden=self.hidden)
+
 
 def joined(parts: Sequence[Crops]) -> Crops:
     """All crops of ``parts``, which have one side, one after the other."""
@@ -78,14 +83,9 @@ def crop(pictures: torch.Tensor, windows_px: torch.Tensor, side_px: int) -> torc
     return functional.grid_sample(pictures, grid, padding_mode="zeros", align_corners=False)
 
 
-def draw_crops(
-    batch: EnsembleBatch, generator: torch.Generator, *, count: int, side_px: int, visible: torch.Tensor | None = None
-) -> Crops:
-    """``count`` crops of partly hidden objects, drawn from all of ``batch``; some of them twice where there are too few.
-
-    ``visible`` (b, n, s, s) bool are masks to be given in place of the exact ones, such as rough ones: the truth stays.
-    """
-    given = batch.visible if visible is None else visible
+def draw_crops(batch: EnsembleBatch, generator: torch.Generator, *, count: int, side_px: int) -> Crops:
+    """``count`` crops of partly hidden objects, drawn from all of ``batch``; some of them twice where there are too few."""
+    given = batch.visible
     scene, slot = _targets(batch, generator, count)
     front = _in_front(batch.order)[scene, :, slot]
     own = given[scene, slot]

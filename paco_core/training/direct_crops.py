@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from paco_core.data.arrange import EnsembleSettings
+from paco_core.data.arrange import Dice, EnsembleSettings
 from paco_core.data.augment import Roughness, rough_masks
 from paco_core.data.bank import Bank, read_bank
-from paco_core.data.crops import Crops, draw_crops
+from paco_core.data.crops import Crops, draw_crops, joined
 from paco_core.data.ensemble import EnsembleBatch, compose
 
 SMALL_PX, LARGE_PX = 64, 128
@@ -22,8 +22,13 @@ PER_SCENE = 2
 """Crops a scene: about as many objects of one are partly hidden."""
 SLOTS, SCALE = 5, (0.2, 0.6)
 """Fewer and larger objects than in scenes that are completed at once: a crop shows one object and what hides it."""
-LOOSE = Roughness(share=0.7, shift_px=2.0, gap_px=2)
-"""Of scenes half as large again as crops: ±3 px and gaps of 1 to 3 px (6 where both keep away) at ``LARGE_PX``."""
+LOOSE = Roughness(share=0.5, shift_px=3.0, gap_px=3)
+"""±3 px and gaps of 1 to 3 px (6 where both keep away) at ``LARGE_PX``; a quarter of the crops keeps its exact masks."""
+COPIES = 2
+"""Crops of every object in a batch, with other colours and masks, every other one mirrored: composing costs as much as a step
+of the network does (Hoffer et al., CVPR 2020, arXiv:1901.09335, "Augment your batch")."""
+GAIN, TINT, SWAPPED = (0.7, 1.3), (0.88, 1.12), 0.3
+"""Of a copy's brightness and of its channels; share of copies whose channels change places."""
 MEASURED = 192
 """Crops a pack to measure with; those outside of ``HIDDEN`` are left out then."""
 HIDDEN = (0.1, 0.8)
@@ -53,10 +58,33 @@ def make_scenes(bank: Bank, generator: torch.Generator, crops: int, side_px: int
 
 
 def make_crops(bank: Bank, generator: torch.Generator, count: int, side_px: int) -> Crops:
-    """``count`` crops with loose masks."""
-    scenes = make_scenes(bank, generator, count, side_px)
-    visible = rough_masks(scenes.visible, generator, LOOSE)
-    return draw_crops(scenes, generator, count=count, side_px=side_px, visible=visible)
+    """``count`` crops with loose masks, ``COPIES`` of every object."""
+    objects = math.ceil(count / COPIES)
+    scenes = make_scenes(bank, generator, objects, side_px)
+    exact = draw_crops(scenes, generator, count=objects, side_px=side_px)
+    return loosened(_varied(exact, generator).pick(slice(count)), generator)
+
+
+def loosened(crops: Crops, generator: torch.Generator) -> Crops:
+    """The same crops, given as somebody less exact would have drawn object and occluder."""
+    masks = rough_masks(torch.cat([crops.visible, crops.occluder], 1) > 0, generator, LOOSE).float()
+    return replace(crops, visible=masks[:, :1], occluder=masks[:, 1:])
+
+
+def _varied(crops: Crops, generator: torch.Generator) -> Crops:
+    """``COPIES`` of all, which differ in colours; every other copy is mirrored."""
+    dice = Dice(generator)
+    copies = joined([crops if copy % 2 == 0 else crops.mirrored() for copy in range(COPIES)])
+    gain = dice.uniform(len(copies), 1, 1, 1, low=GAIN[0], high=GAIN[1]) * dice.uniform(
+        len(copies), 3, 1, 1, low=TINT[0], high=TINT[1]
+    )
+    kept = torch.arange(3, device=dice.device)
+    order = torch.where(dice.uniform(len(copies), 1) < SWAPPED, dice.uniform(len(copies), 3).argsort(1), kept)
+
+    def recoloured(picture: torch.Tensor) -> torch.Tensor:
+        return (picture * gain).clamp(0, 1).gather(1, order[..., None, None].expand_as(picture))
+
+    return replace(copies, rgb=recoloured(copies.rgb), truth=recoloured(copies.truth))
 
 
 def read_held_out(packs: Sequence[Path], device: torch.device) -> tuple[HeldOut, ...]:
@@ -71,8 +99,6 @@ def _held_out(pack: Path, device: torch.device) -> HeldOut:
         return torch.Generator(device).manual_seed(SEED)
 
     scenes = make_scenes(bank, seeded(), MEASURED, LARGE_PX)
-    rough = rough_masks(scenes.visible, seeded(), LOOSE)
     exact = draw_crops(scenes, seeded(), count=MEASURED, side_px=LARGE_PX)
-    loose = draw_crops(scenes, seeded(), count=MEASURED, side_px=LARGE_PX, visible=rough)
-    wanted = (exact.hidden >= HIDDEN[0]) & (exact.hidden <= HIDDEN[1])
-    return HeldOut(pack.stem, exact.pick(wanted), loose.pick(wanted))
+    exact = exact.pick((exact.hidden >= HIDDEN[0]) & (exact.hidden <= HIDDEN[1]))
+    return HeldOut(pack.stem, exact, loosened(exact, seeded()))

@@ -156,7 +156,7 @@ def load_model(path: Path) -> TexturedMesh:
         raise
     except Exception as error:  # any reader meets files that it does not expect
         raise BadInput(f"{path} is no GLB that can be read ({error_text(error)[:120]}).") from error
-    if not np.isfinite(vertices).all() or not np.ptp(vertices, axis=0).max() > 0:
+    if not len(vertices) or not np.isfinite(vertices).all() or not np.ptp(vertices, axis=0).max() > 0:
         raise BadInput(f"{path} has no extent, or vertices that are not finite.")
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     return TexturedMesh(vertices - [(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2], faces, *_tiled(uv, texture))
@@ -187,7 +187,7 @@ def _power_of_two(picture: Image.Image) -> Image.Image:
 def _tiled(uv: np.ndarray, texture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates in 0 … 1, over a texture that is repeated as often as they ask for."""
     uv = uv - np.floor(uv.min(axis=0) + 1e-6)
-    needed = np.ceil(uv.max(axis=0) - 1e-6).astype(int).clip(1)
+    needed = np.ceil(uv.max(axis=0) - 1e-6).clip(1)
     if needed.max() > MOST_TILES:
         return uv % 1.0, texture
     tiles = 2 ** np.ceil(np.log2(needed)).astype(int)
