@@ -41,6 +41,9 @@ class TinyTask:
     def shipped(self, model: nn.Module) -> nn.Module:
         return model.get_submodule("0")
 
+    def about(self, model: nn.Module) -> dict[str, str]:
+        return {}
+
     def batch(self, generator: torch.Generator, share: float) -> torch.Tensor:
         self.drawn += 1
         if self.drawn == self.interrupt_at:

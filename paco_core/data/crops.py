@@ -87,7 +87,7 @@ def draw_crops(batch: EnsembleBatch, generator: torch.Generator, *, count: int, 
     """``count`` crops of partly hidden objects, drawn from all of ``batch``; some of them twice where there are too few."""
     given = batch.visible
     scene, slot = _targets(batch, generator, count)
-    front = _in_front(batch.order)[scene, :, slot]
+    front = in_front(batch.order)[scene, :, slot]
     own = given[scene, slot]
     occluder = (given[scene] & front[..., None, None]).any(1) | ~batch.frame[scene]
     alpha = batch.alpha[scene, slot, None]
@@ -109,7 +109,7 @@ def _targets(batch: EnsembleBatch, generator: torch.Generator, count: int) -> tu
     return chosen // worth.shape[1], chosen % worth.shape[1]
 
 
-def _in_front(order: torch.Tensor) -> torch.Tensor:
+def in_front(order: torch.Tensor) -> torch.Tensor:
     """(b, n, n) bool: i hides a part of j, itself or through others."""
     front = order > 0
     for _ in range(order.shape[1].bit_length()):

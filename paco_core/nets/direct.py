@@ -5,6 +5,7 @@ network that is told what hides the object), in one network, and on top of class
 """
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,14 +23,18 @@ MULTIPLE = STEP * 2 ** (len(WIDTHS) - 1)
 """Sides of crops are multiples of this."""
 
 
-def batch_norm(channels: int) -> nn.BatchNorm2d:
+class BatchNorm(nn.BatchNorm2d):
     """Ioffe and Szegedy, ICML 2015. A third faster on a CPU than group norm in training, and part of the convolutions after it.
 
     Without the count of batches, which half precision can't hold and nothing reads.
     """
-    norm = nn.BatchNorm2d(channels)
-    norm.register_buffer("num_batches_tracked", None)
-    return norm
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.register_buffer("num_batches_tracked", None)
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        nn.Module._load_from_state_dict(self, *args)  # the parent's would ask for the count
 
 
 class Residual(nn.Module):
@@ -37,7 +42,7 @@ class Residual(nn.Module):
 
     def __init__(self, before: int, channels: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList([batch_norm(before), batch_norm(channels)])
+        self.norms = nn.ModuleList([BatchNorm(before), BatchNorm(channels)])
         self.first = nn.Conv2d(before, channels, 3, padding=1)
         self.second = _zero(nn.Conv2d(channels, channels, 3, padding=1))
         self.skip = nn.Identity() if before == channels else nn.Conv2d(before, channels, 1)
@@ -76,7 +81,7 @@ class DirectNet(nn.Module):
         self.middle = Residual(widths[-1], widths[-1])
         self.up = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for fine, coarse in pairs)
         self.decode = nn.ModuleList(Residual(2 * width, width) for width in widths[:-1])
-        self.norm = batch_norm(widths[0])
+        self.norm = BatchNorm(widths[0])
         self.out = _zero(nn.Conv2d(widths[0], 4 * STEP**2, 3, padding=1))
 
     def forward(

@@ -51,6 +51,9 @@ class PacoConfig:
     fusion: Fusion = "linear"
     literal_sum: bool = False
     """Add features up without the correction by the canvas, as Section 4.1 is written."""
+    patch: int = 1
+    """The autoencoder reads and writes squares of so many pixels as channels (pixel-unshuffle, linear as the fusion): at 2, its
+    finest and dearest convolutions run at half the side."""
     canvas: float = 1.0
     """Colour (-1 to 1) around objects: white, as in Figure 3."""
     linear_projection: bool = False
@@ -64,7 +67,7 @@ class PacoConfig:
     @property
     def factor(self) -> int:
         """Picture side over map side."""
-        return 2 ** (len(self.vae_channels) - 1)
+        return self.patch * 2 ** (len(self.vae_channels) - 1)
 
     def to_json(self) -> str:
         """For the metadata of a file of weights; ``config_from_json`` reads it."""
@@ -89,7 +92,7 @@ def config_from_json(text: str) -> PacoConfig:
 
 def _problem(config: PacoConfig) -> str:
     """What is wrong, or nothing."""
-    sizes = (config.latent_channels, config.query_width, config.text_width, config.text_slots, *config.vae_channels)
+    sizes = (config.latent_channels, config.query_width, config.text_width, config.text_slots, config.patch, *config.vae_channels)
     layers, levels = (config.vae_layers, config.unet_layers), (len(config.vae_channels), len(config.unet_channels))
     if not 1 <= min(sizes + layers + levels) <= max(sizes) <= WIDEST or max(layers + levels) > DEEPEST:
         return "a size is 0, or larger than any of ours"
@@ -151,7 +154,7 @@ PACO_SD21 = replace(PACO_SD, name="paco-sd21", text_width=1024, unet_heads=(5, 1
 PACO_SMALL = PacoConfig(
     name="paco-small",
     pretrained=False,
-    vae_channels=(32, 64, 96, 128),
+    vae_channels=(64, 96, 128),
     vae_layers=1,
     latent_channels=16,
     query_width=64,
@@ -164,8 +167,9 @@ PACO_SMALL = PacoConfig(
     text_slots=12,
     text_buckets=2048,
     prediction="flow",
+    patch=2,
 )
-"""For laptops, trained from scratch; 16 channels a map, because a map has to hold several objects."""
+"""For laptops, trained from scratch; 16 channels a map, because a map has to hold several objects. 11.9 million weights."""
 
 PACO_TINY = PacoConfig(
     name="paco-tiny",

@@ -7,6 +7,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from diffusers.models.resnet import ResnetBlock2D
 from torch import nn
+from torch.nn import functional
 
 from paco_core.nets.mask_query import MaskQuery
 from paco_core.nets.paco_config import PacoConfig
@@ -38,9 +39,13 @@ class ParallelVae(nn.Module):
             width, no_time = config.vae_channels[0], cast(Any, None)
             self.stem = ResnetBlock2D(in_channels=width, out_channels=width, temb_channels=no_time, groups=config.groups)
         self.vae.decoder.conv_in = _with_inputs(self.vae.decoder.conv_in, config.query_width)
-        self.vae.decoder.conv_out = _with_mask_channel(self.vae.decoder.conv_out)
-        self.register_buffer("mean", torch.tensor(config.latent_mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(config.latent_std).view(1, -1, 1, 1), persistent=False)
+        self.vae.decoder.conv_out = _with_mask_channels(self.vae.decoder.conv_out, config.patch**2)
+        self.register_buffer(
+            "mean", torch.tensor(config.latent_mean).view(1, -1, 1, 1).expand(1, config.latent_channels, 1, 1).clone()
+        )
+        self.register_buffer(
+            "std", torch.tensor(config.latent_std).view(1, -1, 1, 1).expand(1, config.latent_channels, 1, 1).clone()
+        )
         if config.pretrained:
             for part in (self.vae.encoder, self.vae.quant_conv, self.vae.post_quant_conv):
                 part.requires_grad_(False)
@@ -64,7 +69,7 @@ class ParallelVae(nn.Module):
         A convolution is linear: the corrected sum of its answers is its answer to the sum of what differs from the canvas.
         """
         canvas = self.config.canvas
-        return self.vae.encoder.conv_in((rgb - canvas).sum(1) + canvas)
+        return self.vae.encoder.conv_in(self._patches((rgb - canvas).sum(1) + canvas))
 
     def summed(self, rgb: torch.Tensor, present: torch.Tensor, alpha: torch.Tensor | None = None) -> torch.Tensor:
         """Features of each object, added up: sum_i x_i - (n - 1) x(canvas).
@@ -95,8 +100,12 @@ class ParallelVae(nn.Module):
         found = self.vae.post_quant_conv(full_map * self.std + self.mean)
         answers = self.query(found, masks, occluders)
         repeated = found.repeat_interleave(masks.shape[1], dim=0)
-        pictures = self.vae.decoder(torch.cat([repeated, answers], dim=1)).unflatten(0, masks.shape[:2])
-        return pictures[:, :, :3], pictures[:, :, 3]
+        patches = self.vae.decoder(torch.cat([repeated, answers], dim=1))
+        colours, logits = patches.split([3 * self.config.patch**2, self.config.patch**2], dim=1)
+        pictures, whole = (
+            functional.pixel_shuffle(x, self.config.patch).unflatten(0, masks.shape[:2]) for x in (colours, logits)
+        )
+        return pictures, whole[:, :, 0]
 
     def _features(self, rgb: torch.Tensor, alpha: torch.Tensor | None) -> torch.Tensor:
         """What is added up, of every picture of (b, n, ...) by itself."""
@@ -104,12 +113,16 @@ class ParallelVae(nn.Module):
             if alpha is None:
                 raise ValueError("fusion='stem' reads RGBA: give alpha.")
             rgb = torch.cat([rgb, alpha[:, :, None]], dim=2)
-        features = self.vae.encoder.conv_in(rgb.flatten(0, 1))
+        features = self.vae.encoder.conv_in(self._patches(rgb.flatten(0, 1)))
         if self.config.fusion == "stem":
             features = self.stem(features, None)
         if self.config.fusion == "late":
             features = self._deep(features)
         return features.unflatten(0, rgb.shape[:2])
+
+    def _patches(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(n, ch, H, W) to (n, ch * patch^2, H / patch, W / patch)."""
+        return functional.pixel_unshuffle(pictures, self.config.patch)
 
     def _deep(self, x: torch.Tensor) -> torch.Tensor:
         """The encoder behind its first convolution."""
@@ -124,8 +137,8 @@ def plain_vae(config: PacoConfig) -> AutoencoderKL:
     """The autoencoder before anything of PACO's, with fresh weights."""
     levels = len(config.vae_channels)
     sizes: dict[str, Any] = {
-        "in_channels": 4 if config.fusion == "stem" else 3,
-        "out_channels": 3,
+        "in_channels": (4 if config.fusion == "stem" else 3) * config.patch**2,
+        "out_channels": 3 * config.patch**2,
         "down_block_types": ("DownEncoderBlock2D",) * levels,
         "up_block_types": ("UpDecoderBlock2D",) * levels,
         "block_out_channels": config.vae_channels,
@@ -155,11 +168,11 @@ def _with_inputs(conv: nn.Conv2d, more: int) -> nn.Conv2d:
     return wider
 
 
-def _with_mask_channel(conv: nn.Conv2d) -> nn.Conv2d:
-    """The same convolution, with a fourth output that is ``MASK_LOGIT`` everywhere."""
+def _with_mask_channels(conv: nn.Conv2d, more: int) -> nn.Conv2d:
+    """The same convolution, with ``more`` outputs behind its own that are ``MASK_LOGIT`` everywhere."""
     weight, bias = _state(conv)
-    wider = nn.Conv2d(conv.in_channels, conv.out_channels + 1, 3, padding=1)
-    silent, logit = torch.zeros_like(weight[:1]), torch.full_like(bias[:1], MASK_LOGIT)
+    wider = nn.Conv2d(conv.in_channels, conv.out_channels + more, 3, padding=1)
+    silent, logit = weight.new_zeros(more, *weight.shape[1:]), torch.full_like(bias[:1], MASK_LOGIT).expand(more)
     wider.load_state_dict({"weight": torch.cat([weight, silent]), "bias": torch.cat([bias, logit])})
     return wider
 

@@ -55,6 +55,10 @@ class DirectTask:
         """All of it."""
         return model
 
+    def about(self, model: nn.Module) -> dict[str, str]:
+        """Nothing: there is one such network."""
+        return {}
+
     def batch(self, generator: torch.Generator, share: float) -> Crops:
         """Crops of as many objects, with loose masks; larger ones in the last third."""
         if share < LARGE_FROM:

@@ -80,6 +80,10 @@ class FeatTask:
         """The network alone."""
         return model.get_submodule("net")
 
+    def about(self, model: nn.Module) -> dict[str, str]:
+        """Nothing: there is one such network."""
+        return {}
+
     def batch(self, generator: torch.Generator, share: float) -> FeatBatch:
         """Objects drawn by the bank's weights, two pictures of each (other views where there are some), with flaws."""
         first = torch.multinomial(self.weights, self.objects, replacement=True, generator=generator)

@@ -59,6 +59,7 @@ def finish(trainer: Trainer, options: TrainOptions) -> TrainingResult:
     """Measure and export the averaged weights; ``figures.json`` comes last and says that the run is complete."""
     figures = look(trainer, options.out)
     about = {"task": trainer.task.name, "steps": str(trainer.steps), "seconds": f"{trainer.seconds:.0f}"}
+    about |= trainer.task.about(trainer.average)
     export_weights(trainer.task.shipped(trainer.average), options.out / WEIGHTS, about=about)
     result = TrainingResult(options.out, True, trainer.steps, trainer.seconds, trainer.guard.skipped, figures)
     told = {

@@ -65,6 +65,10 @@ class Task(Protocol):
         """The part of ``model`` that is exported and that ``--warm-start`` fills; the model itself, or one of its children."""
         ...
 
+    def about(self, model: nn.Module) -> dict[str, str]:
+        """What the exported file says of ``shipped(model)`` beside task, steps and seconds; often nothing."""
+        ...
+
     def batch(self, generator: torch.Generator, share: float) -> Any:
         """One batch on the device, drawn from ``generator`` alone. ``share`` of the budget is spent (0 to 1): for curricula."""
         ...

@@ -6,7 +6,12 @@ from typing import Any
 from paco_core.errors import BadInput
 from paco_core.registry import did_you_mean
 
-TASKS = {"paco-feat-1": "paco_core.training.feat:FeatTask", "pcnet": "paco_core.training.direct:DirectTask"}
+TASKS = {
+    "paco-feat-1": "paco_core.training.feat:FeatTask",
+    "pcnet": "paco_core.training.direct:DirectTask",
+    "paco-stage-1": "paco_core.training.paco_stage1:Stage1Task",
+    "paco-stage-2": "paco_core.training.paco_stage2:Stage2Task",
+}
 """What ``paco train`` can train."""
 
 
