@@ -33,8 +33,8 @@ class BatchNorm(nn.BatchNorm2d):
         super().__init__(channels)
         self.register_buffer("num_batches_tracked", None)
 
-    def _load_from_state_dict(self, *args: Any) -> None:
-        nn.Module._load_from_state_dict(self, *args)  # the parent's would ask for the count
+    def _load_from_state_dict(self, *args: Any, **named: Any) -> None:
+        nn.Module._load_from_state_dict(self, *args, **named)  # the parent's would ask for the count
 
 
 class Residual(nn.Module):

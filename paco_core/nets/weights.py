@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -21,6 +21,15 @@ def export_weights(model: nn.Module, path: Path, *, about: dict[str, str]) -> No
     if broken:
         raise BadInput(f"{path.name} can't be written: {broken[0]} holds values that half precision does not.")
     write_atomic(path, save(half, metadata=about))
+
+
+def holds(path: Path, prefix: str) -> bool:
+    """Whether a safetensors file has a weight whose name begins like this. Raises ``BadInput`` for no such file."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return any(name.startswith(prefix) for name in file.offset_keys())
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BadInput(f"{path} is no safetensors file that can be read ({error}).") from error
 
 
 def load_weights(model: nn.Module, path: Path) -> None:

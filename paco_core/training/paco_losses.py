@@ -1,5 +1,6 @@
 """Losses of PACO's first stage (section 4.4, equations 2 to 5), and of its second (equation 6)."""
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -49,7 +50,7 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         widths = (3, width, 2 * width, 4 * width)
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             norm = [nn.BatchNorm2d(after)] if before > 3 else []
             layers += [nn.Conv2d(before, after, 4, 2, 1), *norm, nn.LeakyReLU(0.2)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1))

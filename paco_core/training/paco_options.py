@@ -52,7 +52,7 @@ class StageOptions:
 
 
 def read_options(options: Mapping[str, str], kind: type[T], task: str) -> T:
-    """``--set name=value`` pairs as a dataclass of numbers and texts. Raises ``BadInput`` for what it has not, or of another type."""
+    """``--set name=value`` pairs as a dataclass. Raises ``BadInput`` for an unknown name, and for text in place of a number."""
     kinds = {field.name: type(field.default) for field in fields(kind)}  # pyright: ignore[reportArgumentType]
     values = {}
     for name, text in options.items():
