@@ -97,6 +97,15 @@ BACKENDS = Registry(
             "hull and symmetry inside the occluders, filled by exemplars",
         ),
         Entry(
+            "completer",
+            "pcnet",
+            "paco_core.backends.pcnet:PcnetCompleter",
+            "small network for the shapes, mirror counterparts and exemplars for the colours",
+            weights_licence="Apache-2.0, see paco_core/weights/pcnet.md",
+            imports=("torch", "safetensors"),
+            pip="'paco-scene3d[networks]'",
+        ),
+        Entry(
             "background",
             "exemplar",
             "paco_core.backends.exemplar:ExemplarBackground",

@@ -76,6 +76,8 @@ class Completion:
     amodal: Bool[np.ndarray, "ch cw"]
     mask_method: str
     fill_method: str
+    fallback: str | None = None
+    """Why a plainer method than the completer's own had to do, or None."""
 
 
 @runtime_checkable

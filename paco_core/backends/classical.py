@@ -62,16 +62,23 @@ class ClassicalCompleter:
 
 def complete_one(target: CompletionTarget, seed: int = 0) -> Completion:
     """Shape first, then appearance inside it."""
-    visible, occluder = target.visible, target.occluder
-    beyond = np.zeros_like(visible) if target.beyond is None else target.beyond
-    mirrors = best_mirrors(visible, occluder)
-    amodal, mask_method = amodal_mask(visible, occluder, beyond, mirrors)
-    trusted = visible if target.mixed is None else visible & ~target.mixed
+    mirrors = best_mirrors(target.visible, target.occluder)
+    beyond = np.zeros_like(target.visible) if target.beyond is None else target.beyond
+    amodal, mask_method = amodal_mask(target.visible, target.occluder, beyond, mirrors)
+    rgb, fill_method = painted(target, amodal, mirrors, seed)
+    return Completion(rgb, amodal, mask_method, fill_method)
+
+
+def painted(
+    target: CompletionTarget, amodal: Mask, mirrors: tuple[Mirror, ...], seed: int = 0
+) -> tuple[UInt8[np.ndarray, "h w 3"], str]:
+    """The target's picture with appearance inside a whole mask, wherever that comes from, and how it was made."""
+    trusted = target.visible if target.mixed is None else target.visible & ~target.mixed
     box = box_slices(amodal, MARGIN_PX)
     shifted = tuple(replace(mirror, foot=mirror.foot - [box[0].start, box[1].start]) for mirror in mirrors)
     rgb = target.rgb.copy()
-    rgb[box], fill_method = appearance(rgb[box], amodal[box], trusted[box], shifted, seed)
-    return Completion(rgb, amodal, mask_method, fill_method)
+    rgb[box], method = appearance(rgb[box], amodal[box], trusted[box], shifted, seed)
+    return rgb, method
 
 
 def amodal_mask(visible: Mask, occluder: Mask, beyond: Mask, mirrors: tuple[Mirror, ...]) -> tuple[Mask, str]:

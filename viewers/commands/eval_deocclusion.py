@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from paco_core.backends.base import Completer
 from paco_core.data.packfile import read_header
 from paco_core.errors import BadInput, MissingDependency
 from paco_core.evaluation import fill_methods
@@ -88,7 +89,7 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     skipped: list[str] = []
     of_packs = _is_pack(options.scenes)
     found = _targets(options, config.seed, skipped) if of_packs else _scenes(options, skipped)
-    masks, fills = _masks(config, orders=not of_packs), _fills(quick=options.quick) if found.colours else {}
+    masks, fills = _masks(config, skipped, orders=not of_packs), _fills(quick=options.quick) if found.colours else {}
     ours, drawn = config.deocclusion.completer, ObjectRows()
     methods, watchers = {**masks, **fills}, {ours: drawn}
     runs = evaluate(found.scenes, methods, extractor=extractor, watchers=watchers, total=found.total, progress=progress)
@@ -149,16 +150,30 @@ def find_extractor(name: str | None, weights: Path | None = None) -> tuple[Featu
         return None, f"No perceptual distance and no KID: {error}"
 
 
-def _masks(config: Config, *, orders: bool) -> dict[str, Method]:
-    """Those that make masks, told the true order; with ``orders`` also by convexity's, where objects are told apart."""
+def _masks(config: Config, skipped: list[str], *, orders: bool) -> dict[str, Method]:
+    """Those that make masks, told the true order; with ``orders`` also by convexity's, where objects are told apart.
+
+    Completers that can't run here are left out, with a sentence in ``skipped``; the one that is asked for raises.
+    """
     ours = config.deocclusion.completer
     completer = BACKENDS.create("completer", ours)
     methods = {name: by_masks(method, true_order_of) for name, method in METHODS.items()}
+    methods |= {name: by_completer(other, true_order_of, seed=config.seed) for name, other in _others(ours, skipped).items()}
     methods[ours] = by_completer(completer, true_order_of, seed=config.seed)
     if orders:
         methods["hull clipped, order by convexity"] = by_masks(METHODS["hull clipped"], convexity_order_of)
         methods[f"{ours}, order by convexity"] = by_completer(completer, convexity_order_of, seed=config.seed)
     return methods
+
+
+def _others(ours: str, skipped: list[str]) -> dict[str, Completer]:
+    found: dict[str, Completer] = {}
+    for name in BACKENDS.names("completer"):
+        try:
+            found |= {} if name == ours else {name: BACKENDS.create("completer", name)}
+        except (BadInput, MissingDependency) as error:
+            skipped.append(f"No row of {name}: {error}")
+    return found
 
 
 def _fills(*, quick: bool) -> dict[str, Method]:

@@ -1,0 +1,73 @@
+"""Completion by the network ``pcnet``: a mask for every hidden object from one pass over all objects of a layer."""
+
+import logging
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool
+from scipy import ndimage
+
+from paco_core.backends.base import Completion, CompletionTarget
+from paco_core.backends.classical import complete_one, painted
+from paco_core.errors import BadInput
+from paco_core.shape import best_mirrors
+
+if TYPE_CHECKING:
+    from paco_core.backends.pcnet_network import Answer, PcnetNetwork
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = Path(__file__).parents[1] / "weights" / "pcnet.safetensors"
+
+
+@dataclass(frozen=True)
+class PcnetCompleter:
+    """Shapes by the network, colours by the classical completer. Deterministic; ``seed`` is that of the colours' search.
+
+    Raises ``BadInput`` where there is no file of weights. The network is read when the first hidden object comes.
+    """
+
+    weights: Path = WEIGHTS
+    device: str = "cpu"
+    name: str = "pcnet"
+
+    def __post_init__(self) -> None:
+        if not self.weights.is_file():
+            raise BadInput(
+                f"The weights of {self.name} are missing ({self.weights}): install paco-scene3d anew, "
+                "or take the completer that needs none (a preset with deocclusion: {completer: classical})."
+            )
+
+    def complete_layer(self, targets: tuple[CompletionTarget, ...], *, seed: int = 0) -> tuple[Completion, ...]:
+        """One completion per target, in the same order. Raises ``ObjectFailed`` when memory does not do for one object."""
+        hidden = [target for target in targets if target.visible.any() and target.occluder.any()]
+        answers = dict(zip((t.id for t in hidden), self._network.answers(hidden), strict=True)) if hidden else {}
+        return tuple(completed(target, answers.get(target.id), seed) for target in targets)
+
+    @cached_property
+    def _network(self) -> "PcnetNetwork":
+        from paco_core.backends.pcnet_network import PcnetNetwork  # here: torch takes seconds
+
+        return PcnetNetwork(self.weights, self.device)
+
+
+def completed(target: CompletionTarget, answer: "Answer | None", seed: int) -> Completion:
+    """The network's shape with colours. Where nothing was asked for, the visible part; where the answer is no number, the
+    classical completion, which says so."""
+    if answer is None:
+        return Completion(target.rgb, target.visible, "visible", "photo")
+    if not np.isfinite(answer.logit).all():
+        log.warning("object %d (%s): the network's answer is not finite", target.id, target.name)
+        return replace(complete_one(target, seed), fallback="pcnet's answer was not finite; completed by the classical method")
+    amodal = amodal_mask(target, answer)
+    rgb, fill_method = painted(target, amodal, best_mirrors(target.visible, target.occluder), seed)
+    return Completion(rgb, amodal, "pcnet", fill_method)
+
+
+def amodal_mask(target: CompletionTarget, answer: "Answer") -> Bool[np.ndarray, "h w"]:
+    """The visible mask and what the network claims of the occluder, as far as that touches the visible part."""
+    claimed = target.visible | (answer.logit > 0) & target.occluder
+    return np.asarray(ndimage.binary_propagation(target.visible, mask=claimed), bool)

@@ -1,0 +1,268 @@
+"""The completer `pcnet`: the laws that hold for any weights, what happens when they are odd, and the shipped ones on a disc."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from paco_core.backends.base import Completer, CompletionTarget
+from paco_core.backends.classical import ClassicalCompleter
+from paco_core.backends.pcnet import WEIGHTS, PcnetCompleter, amodal_mask
+from paco_core.backends.pcnet_network import BEYOND, PcnetNetwork, Window, crop_of, window_of
+from paco_core.complete import complete
+from paco_core.errors import BadInput, ObjectFailed
+from paco_core.nets.direct import DirectNet
+from paco_core.nets.weights import export_weights
+from paco_core.registry import BACKENDS
+from tests.occluded import box, compose, disc, iou, on_photo
+
+LOGIT = slice(12, 16)
+"""The network's last channels, which become the logit at the four pixels of every pair of rows and columns."""
+
+
+def weights_file(path: Path, change: Callable[[DirectNet], object]) -> Path:
+    torch.manual_seed(0)
+    net = DirectNet()
+    with torch.no_grad():
+        change(net)
+    export_weights(net, path, about={})
+    return path
+
+
+def claiming(logit: float) -> Callable[[DirectNet], object]:
+    """The same logit everywhere, colours as diffused."""
+    return lambda net: net.out.bias[LOGIT].fill_(logit)
+
+
+def perturbed(net: DirectNet) -> None:
+    for weight in net.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+
+
+@pytest.fixture(scope="module")
+def greedy(tmp_path_factory: pytest.TempPathFactory) -> PcnetCompleter:
+    return PcnetCompleter(weights_file(tmp_path_factory.mktemp("greedy") / "w.safetensors", claiming(1.0)))
+
+
+@pytest.fixture(scope="module")
+def erratic(tmp_path_factory: pytest.TempPathFactory) -> PcnetNetwork:
+    return PcnetNetwork(weights_file(tmp_path_factory.mktemp("erratic") / "w.safetensors", perturbed))
+
+
+def target(seed: int, high: int = 40, wide: int = 60, number: int = 1) -> CompletionTarget:
+    """A box in noise, with a box beside it that hides it."""
+    rng = np.random.default_rng(seed)
+    visible, occluder = np.zeros((2, high, wide), bool)
+    top, left = rng.integers(0, high // 2), rng.integers(0, wide // 2)
+    bottom, right = rng.integers(top + 1, high + 1), rng.integers(left + 1, wide + 1)
+    middle = rng.integers(left + 1, right + 1)
+    visible[top:bottom, left:middle] = True
+    occluder[top:bottom, middle:right] = True
+    return CompletionTarget(number, "box", rng.integers(0, 256, (high, wide, 3), dtype=np.uint8), visible, occluder)
+
+
+def moved(given: CompletionTarget, down: int, right: int, room: int = 5) -> CompletionTarget:
+    """The same in a larger crop, farther down and right, with so much room at the other sides."""
+    around = ((down, room), (right, room))
+    rgb = np.pad(given.rgb, (*around, (0, 0)), constant_values=99)
+    return replace(given, rgb=rgb, visible=np.pad(given.visible, around), occluder=np.pad(given.occluder, around))
+
+
+@given(seed=st.integers(0, 10_000), high=st.integers(2, 90), wide=st.integers(2, 90))
+@settings(max_examples=15, deadline=None)
+def test_the_visible_part_is_kept_and_nothing_is_claimed_outside_of_the_occluder(erratic, seed, high, wide):
+    given_ = target(seed, high, wide)
+    (answer,) = erratic.answers([given_])
+    mask = amodal_mask(given_, answer)
+    assert answer.logit.shape == mask.shape and answer.rgb.shape == given_.rgb.shape and np.isfinite(answer.logit).all()
+    assert not (given_.visible & ~mask).any() and not (mask & ~given_.visible & ~given_.occluder).any()
+
+
+@given(seed=st.integers(0, 10_000), down=st.integers(0, 9), right=st.integers(0, 9))
+@settings(max_examples=10, deadline=None)
+def test_a_target_elsewhere_in_its_crop_gets_the_same_answer_there(erratic, seed, down, right):
+    given_ = target(seed)
+    hidden = given_.occluder
+    before, after = erratic.answers([given_])[0], erratic.answers([moved(given_, down, right)])[0]
+    assert np.allclose(after.logit[down:-5, right:-5][hidden], before.logit[hidden], atol=1e-4)
+
+
+def test_an_object_gets_the_same_answer_alone_and_among_others(erratic: PcnetNetwork):
+    targets = [target(seed, number=seed) for seed in range(11)]  # more than one batch
+    together = erratic.answers(targets)
+    for given_, answer in zip(targets, together, strict=True):
+        (alone,) = erratic.answers([given_])
+        assert np.allclose(alone.logit, answer.logit, atol=1e-4)
+        assert np.abs(alone.rgb.astype(int) - answer.rgb).max() <= 1
+
+
+def test_the_answer_does_not_depend_on_how_many_threads_there_are(erratic: PcnetNetwork):
+    before = torch.get_num_threads()
+    answers = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        answers.append(erratic.answers([target(3), target(4)]))
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
+    for one, other in zip(*answers, strict=True):
+        assert np.array_equal(one.logit, other.logit) and np.array_equal(one.rgb, other.rgb)
+
+
+@pytest.mark.parametrize("scale", [0.25, 1, 4, 25])
+def test_a_greedy_network_claims_the_whole_occluder_at_any_size(greedy: PcnetCompleter, scale: float):
+    """Crops of 30 to 3000 px: the window covers all of it, and comes back where it was cut."""
+    visible, occluder = (np.zeros((round(120 * scale),) * 2, bool) for _ in range(2))
+    a, b, c = (round(scale * x) for x in (30, 60, 90))
+    visible[a:c, a:b], occluder[a:c, b:c] = True, True
+    rgb = np.full((*visible.shape, 3), 200, np.uint8)
+    (answer,) = greedy._network.answers([CompletionTarget(1, "box", rgb, visible, occluder)])
+    assert (answer.logit[occluder] > 0).all()
+    assert np.abs(answer.rgb[occluder].astype(int) - 200).max() <= 1
+
+
+def test_what_does_not_touch_the_visible_part_is_not_claimed(greedy: PcnetCompleter):
+    given_ = target(0, 60, 60)
+    visible, occluder = np.zeros((2, 60, 60), bool)
+    visible[10:50, 10:30] = True
+    occluder[20:40, 30:36], occluder[20:40, 40:46] = True, True
+    (done,) = greedy.complete_layer((replace(given_, visible=visible, occluder=occluder),))
+    near = occluder & (np.arange(60) < 36)
+    assert np.array_equal(done.amodal, visible | near)
+    assert done.mask_method == "pcnet" and done.fallback is None
+
+
+def test_one_pixel_is_enough(greedy: PcnetCompleter):
+    visible, occluder = np.zeros((2, 9, 9), bool)
+    visible[4, 4], occluder[4, 5] = True, True
+    given_ = replace(target(0), rgb=np.full((9, 9, 3), 70, np.uint8), visible=visible, occluder=occluder)
+    (done,) = greedy.complete_layer((given_,))
+    assert np.array_equal(done.amodal, visible | occluder)
+
+
+def test_nothing_in_front_or_nothing_visible_asks_no_network(greedy: PcnetCompleter, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(PcnetNetwork, "answers", lambda *_: pytest.fail("asked"))
+    free, lost = target(1, number=1), target(2, number=2)
+    free, lost = replace(free, occluder=free.occluder & False), replace(lost, visible=lost.visible & False)
+    one, other = greedy.complete_layer((free, lost))
+    assert np.array_equal(one.amodal, free.visible) and not other.amodal.any()
+
+
+def test_a_line_thinner_than_the_network_s_pixels_is_seen_by_it():
+    visible, occluder = np.zeros((2, 900, 900), bool)
+    visible[450, :500], occluder[440:460, 500:] = True, True
+    thin = CompletionTarget(1, "line", np.zeros((900, 900, 3), np.uint8), visible, occluder)
+    assert crop_of(thin, window_of(thin))[3].any()
+
+
+def test_windows_cut_and_paste_back_what_lies_in_the_picture():
+    picture = np.arange(12).reshape(3, 4)
+    window = Window(-1, 1, 4)
+    part = window.cut(picture)
+    assert np.array_equal(part, [[0, 4, 5, 6], [0, 8, 9, 10], [0, 0, 0, 0], [0, 0, 0, 0]])
+    assert np.array_equal(window.paste(part, picture), picture)
+    assert np.array_equal(window.paste(part + 100, picture)[:, 3], picture[:, 3])
+
+
+def test_outside_of_the_window_the_network_has_no_opinion(erratic: PcnetNetwork):
+    far = moved(target(5), 0, 0, room=300)
+    assert erratic.answers([far])[0].logit[-1, -1] == BEYOND
+
+
+def test_an_answer_that_is_no_number_is_replaced_by_the_classical_completion_and_counts_as_fallback(
+    greedy: PcnetCompleter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    right = PcnetNetwork._forward
+
+    def broken(self, crops):
+        found = right(self, crops)
+        found[0, 3, 60, 60] = np.nan  # of the first object alone
+        return found
+
+    monkeypatch.setattr(PcnetNetwork, "_forward", broken)
+    photo, segmentation, graph = compose(box(10, 60, 110, 90), disc(60, 45, 25), disc(60, 105, 25))
+    front, lost, fine = complete(photo, segmentation, graph_behind_one(graph), greedy)
+    (expected,) = [c for c in complete(photo, segmentation, graph_behind_one(graph), ClassicalCompleter()) if c.id == lost.id]
+    assert lost.fallback is not None and "not finite" in lost.fallback and "not finite" in caplog.text
+    assert np.array_equal(lost.rgba, expected.rgba) and lost.mask_method == expected.mask_method
+    assert fine.fallback is None and fine.mask_method == "pcnet" and front.fallback is None
+
+
+def graph_behind_one(graph):
+    """Both others lie behind the first, in one layer."""
+    edges = tuple(edge for edge in graph.edges if edge.front == 1)
+    return replace(graph, edges=edges, layers=(0, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_where_memory_is_scarce_batches_get_smaller(erratic: PcnetNetwork, monkeypatch: pytest.MonkeyPatch, error: Exception):
+    right, asked = PcnetNetwork._forward, []
+
+    def scarce(self, crops):
+        asked.append(len(crops))
+        if len(crops) > 2:
+            raise error
+        return right(self, crops)
+
+    targets = [target(seed) for seed in range(5)]
+    expected = erratic.answers(targets)
+    monkeypatch.setattr(PcnetNetwork, "_forward", scarce)
+    for one, other in zip(erratic.answers(targets), expected, strict=True):
+        assert np.allclose(one.logit, other.logit, atol=1e-4)
+    assert asked == [5, 2, 3, 1, 2]
+
+
+def test_where_there_is_no_memory_at_all_a_sentence_says_what_to_lower(erratic: PcnetNetwork, monkeypatch: pytest.MonkeyPatch):
+    def none(self, crops):
+        raise MemoryError
+
+    monkeypatch.setattr(PcnetNetwork, "_forward", none)
+    with pytest.raises(ObjectFailed, match="lower max_side_px"):
+        erratic.answers([target(0), target(1)])
+
+
+def test_another_error_is_not_taken_for_lack_of_memory(erratic: PcnetNetwork, monkeypatch: pytest.MonkeyPatch):
+    def wrong(self, crops):
+        raise RuntimeError("shapes differ")
+
+    monkeypatch.setattr(PcnetNetwork, "_forward", wrong)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        erratic.answers([target(0), target(1)])
+
+
+def test_missing_and_foreign_weights_are_answered_by_a_sentence(tmp_path: Path):
+    with pytest.raises(BadInput, match=r"weights of pcnet are missing.*completer: classical"):
+        BACKENDS.create("completer", "pcnet", weights=tmp_path / "none.safetensors")
+    (tmp_path / "odd.safetensors").write_bytes(b"no weights")
+    with pytest.raises(BadInput, match="no safetensors file"):
+        PcnetCompleter(tmp_path / "odd.safetensors").complete_layer((target(0),))
+
+
+def test_it_is_a_completer_that_imports_torch_when_something_is_hidden(greedy: PcnetCompleter):
+    assert isinstance(greedy, Completer)
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from paco_core.registry import BACKENDS;"
+        "from paco_core.backends.base import CompletionTarget as T;"
+        f"c = BACKENDS.create('completer', 'pcnet', weights=Path({str(greedy.weights)!r}));"
+        "m = np.ones((9, 9), bool); c.complete_layer((T(1, 'a', np.zeros((9, 9, 3), np.uint8), m, ~m),));"
+        "print('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+
+
+@pytest.mark.skipif(not WEIGHTS.is_file(), reason="the package has no weights of pcnet yet")
+def test_the_shipped_weights_complete_a_half_hidden_disc():
+    whole, front = disc(60, 75, 30), box(10, 80, 110, 150)
+    photo, segmentation, graph = compose(front, whole)
+    done = complete(photo, segmentation, graph, PcnetCompleter())[1]
+    assert done.mask_method == "pcnet" and done.fallback is None
+    assert iou(on_photo(done, done.amodal), whole) > 0.93
+    assert iou(on_photo(done, done.generated), whole & front) > 0.8
