@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -17,6 +18,8 @@ from paco_core.types import CompleteObject, OcclusionGraph, Photo, Segmentation,
 
 log = logging.getLogger(__name__)
 
+Strategy = Literal["layer-wise", "one-by-one", "once-for-all"]
+"""All objects of a depth layer in one pass, every object in a pass of its own, or all objects of the photo in one."""
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in the photo, px; may leave it."""
 GREY = 128
@@ -47,6 +50,8 @@ class CompletionConfig:
     """… as this share of the diagonal."""
     border_px: int = 2
     """A mask that ends within this of a side is cut by it."""
+    strategy: Strategy = "layer-wise"
+    """Which objects go through a completer together (paper, section 5.4)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,8 @@ class CompletionJob:
 
 @dataclass(frozen=True)
 class CompletionLayer:
-    """Objects that are completed together: everything that their completion depends on but the completer and the seed."""
+    """Objects that are completed together, a depth layer as a rule, with all that their completion depends on but the completer
+    and the seed."""
 
     jobs: tuple[CompletionJob, ...]
     visible_only: tuple[CompleteObject, ...] = ()
@@ -98,7 +104,7 @@ def in_order(objects: Iterable[CompleteObject], segmentation: Segmentation) -> t
 def plan_completion(
     photo: Photo, segmentation: Segmentation, occlusion: OcclusionGraph, config: CompletionConfig = CompletionConfig()
 ) -> tuple[CompletionLayer, ...]:
-    """What has to be completed together with what, the front first."""
+    """What is completed together with what (``config.strategy``), the front first."""
     jobs: list[CompletionJob] = []
     visible_only: list[CompleteObject] = []
     for i in range(len(segmentation.ids)):
@@ -107,10 +113,21 @@ def plan_completion(
         except Exception as error:  # one odd object must not lose the others
             log.warning("object %d (%s) is not completed", segmentation.ids[i], segmentation.names[i], exc_info=True)
             visible_only.append(_visible_only(photo, segmentation, occlusion, i, f"not completed: {error_text(error)}"))
+    turns = {object_id: _turn(config.strategy, occlusion.layer(object_id), k) for k, object_id in enumerate(segmentation.ids)}
     return tuple(
-        CompletionLayer(tuple(j for j in jobs if j.layer == layer), tuple(o for o in visible_only if o.layer == layer))
-        for layer in sorted({*(j.layer for j in jobs), *(o.layer for o in visible_only)})
+        CompletionLayer(
+            tuple(job for job in jobs if turns[job.target.id] == turn),
+            tuple(obj for obj in visible_only if turns[obj.id] == turn),
+        )
+        for turn in sorted(set(turns.values()))
     )
+
+
+def _turn(strategy: Strategy, layer: int, index: int) -> tuple[int, int]:
+    """Objects with the same one go together; they go in this order."""
+    if strategy == "layer-wise":
+        return layer, 0
+    return (layer, index) if strategy == "one-by-one" else (0, 0)
 
 
 def complete_layer(
@@ -152,6 +169,7 @@ def _job(
         _cut(photo.rgb, box, GREY),
         seen,
         occluder,
+        box[:2],
         truncated,
         beyond if beyond.any() else None,
         _mixed(seen, occluder & ~beyond, min(config.rim_px, max(1.0, round(config.rim_diagonal * diagonal)))),

@@ -106,6 +106,15 @@ BACKENDS = Registry(
             pip="'paco-scene3d[networks]'",
         ),
         Entry(
+            "completer",
+            "paco",
+            "paco_core.backends.paco:PacoCompleter",
+            "PACO: all objects of a layer in one denoising, masks and colours",
+            weights_licence="Apache-2.0, see paco_core/weights/paco-small.md",
+            imports=("torch", "safetensors", "diffusers"),
+            pip="'paco-scene3d[train]'",
+        ),
+        Entry(
             "background",
             "exemplar",
             "paco_core.backends.exemplar:ExemplarBackground",

@@ -59,6 +59,8 @@ class CompletionTarget:
     occluder: Bool[np.ndarray, "ch cw"]
     """Where the object may continue unseen: pixels of everything in front of it, and, on a side where the photo's border
     cuts the object, the canvas beyond that border. The amodal mask may only claim ``visible | occluder``."""
+    origin_xy: tuple[int, int] = (0, 0)
+    """Where the crop's top left pixel lies on the photo; negative beyond its left or top side."""
     truncated: tuple[Side, ...] = ()
     beyond: Bool[np.ndarray, "ch cw"] | None = None
     """The part of ``occluder`` that lies outside the photo; None: nothing does."""

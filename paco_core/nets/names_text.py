@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ BETWEEN = " and "
 """What joins names to a prompt (Figure 3: "Flower and person")."""
 
 
+@runtime_checkable
 class NameEncoder(Protocol):
     """Turns names into what the U-Net attends to."""
 

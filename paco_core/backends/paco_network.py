@@ -1,0 +1,139 @@
+"""PACO on targets of any size: the objects of one pass on a square canvas, as in its training. Imported when it is used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, UInt8
+from PIL import Image
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
+
+from paco_core.backends.base import CompletionTarget
+from paco_core.backends.canvas import Canvas
+from paco_core.errors import BadInput
+from paco_core.nets.conditioning import Condition, condition_grid
+from paco_core.nets.names_text import ClipNames, NameEncoder
+from paco_core.nets.paco import Paco, load_paco
+
+WHITE = 255
+LEAST_SHARE = 1e-3
+"""Of a pixel that is covered, so that its colour can be told."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says about one target, in the target's pixels."""
+
+    rgb: UInt8[np.ndarray, "ch cw 3"]
+    """Of the whole object; the photo's where the canvas does not reach."""
+    logits: Float32[np.ndarray, "ch cw"]
+    """Above 0 where the whole object is; far below where the canvas does not reach."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How maps are made from noise."""
+
+    steps: int
+    guidance: float
+    scheduler: str
+
+
+class PacoNetwork:
+    """Both stages with their weights, on one device. Raises ``BadInput`` for a file that is not theirs."""
+
+    def __init__(self, weights: Path, device: str, base: Path | None) -> None:
+        self.device = torch.device(device)
+        model = load_paco(weights).to(self.device)
+        self._net: Paco = convert_conv2d_weight_memory_format(model, torch.channels_last)  # pyright: ignore[reportAttributeAccessIssue]
+        self._names = self._encoder(base)
+
+    @property
+    def factor(self) -> int:
+        """Canvases shrink by it: their sides in the network's pixels are multiples of it."""
+        return self._net.config.factor
+
+    @torch.inference_mode()
+    def answers(
+        self, passes: Sequence[tuple[Canvas, Sequence[CompletionTarget]]], side_px: int, sampling: Sampling, seed: int
+    ) -> list[list[Answer]]:
+        """One denoising for all passes together, each on its canvas at ``side_px``; one answer per target."""
+        generator = torch.Generator().manual_seed(seed)
+        conditions = [self._condition(canvas, targets, side_px) for canvas, targets in passes]
+        every = Condition(torch.cat([c.grid for c in conditions]), torch.cat([c.text for c in conditions]), conditions[0].no_text)
+        maps = self._net.generator.sample(
+            every, steps=sampling.steps, scheduler=sampling.scheduler, guidance=sampling.guidance, generator=generator
+        )
+        return [self._decoded(one[None], *given, side_px) for one, given in zip(maps, passes, strict=True)]
+
+    def _condition(self, canvas: Canvas, targets: Sequence[CompletionTarget], side_px: int) -> Condition:
+        visible, occluders = self._masks(canvas, targets, side_px)
+        partial = np.full((side_px, side_px, 3), WHITE, np.float32)
+        for target, mask in zip(targets, visible, strict=True):
+            own = canvas.cut(target, target.visible)
+            share = shrunk(own.astype(np.float32), side_px)[..., None]
+            colour = shrunk(canvas.cut(target, target.rgb) * own[..., None].astype(np.float32), side_px)
+            partial = np.where(mask[..., None], colour / np.maximum(share, LEAST_SHARE), partial)
+        rgb = self._tensor(partial.transpose(2, 0, 1) / 127.5 - 1)[None, None].clamp(-1, 1)
+        seen = self._net.vae.encode(rgb, torch.ones(1, 1, dtype=torch.bool, device=self.device)).mode()
+        grid = condition_grid(
+            self._net.vae.standardise(seen), self._tensor(visible)[None], self._tensor(occluders.max(axis=0, keepdims=True))[None]
+        )
+        names = [target.name for target in targets if target.name]
+        return Condition(grid, self._names.encode([names]), self._names.encode([[]]))
+
+    def _decoded(self, full_map: torch.Tensor, canvas: Canvas, targets: Sequence[CompletionTarget], side_px: int) -> list[Answer]:
+        visible, occluders = self._masks(canvas, targets, side_px)
+        colours, logits = self._net.vae.decode(full_map, self._tensor(visible)[None], self._tensor(occluders)[None])
+        rgb = (127.5 * (colours[0].clamp(-1, 1) + 1)).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        found = zip(targets, rgb, logits[0].float().cpu().numpy(), strict=True)
+        return [self._answer(canvas, *given) for given in found]
+
+    def _answer(
+        self, canvas: Canvas, target: CompletionTarget, rgb: UInt8[np.ndarray, "s s 3"], logits: Float32[np.ndarray, "s s"]
+    ) -> Answer:
+        large = np.asarray(Image.fromarray(rgb).resize((canvas.side, canvas.side), Image.Resampling.BICUBIC))
+        nowhere = np.full(target.visible.shape, -np.inf, np.float32)
+        return Answer(canvas.back(target, large, target.rgb), canvas.back(target, grown(logits, canvas.side), nowhere))
+
+    def _masks(
+        self, canvas: Canvas, targets: Sequence[CompletionTarget], side_px: int
+    ) -> tuple[Bool[np.ndarray, "k s s"], Bool[np.ndarray, "k s s"]]:
+        """Visible and occluding masks on the canvas."""
+        visible = np.stack([covered(canvas.cut(target, target.visible), side_px) for target in targets])
+        hiding = np.stack([covered(canvas.cut(target, target.occluder), side_px) for target in targets])
+        return visible, hiding & ~visible
+
+    def _encoder(self, base: Path | None) -> NameEncoder:
+        own = self._net.generator.names
+        if own is not None:
+            return own
+        if base is None:
+            raise BadInput(f"{self._net.config.name} reads names by CLIP: say where its Stable Diffusion lies (option base).")
+        return ClipNames(self._net.config, base, self.device)
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
+
+
+def shrunk(picture: np.ndarray, side_px: int) -> np.ndarray:
+    """(s, s) or (s, s, 3) float32 to ``side_px``, bilinear, over all pixels that one of the answer covers."""
+    planes = picture[..., None] if picture.ndim == 2 else picture
+    done = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize((side_px, side_px), Image.Resampling.BILINEAR))
+        for plane in np.moveaxis(planes, -1, 0)
+    ]
+    return done[0] if picture.ndim == 2 else np.stack(done, axis=-1)
+
+
+def covered(mask: Bool[np.ndarray, "s s"], side_px: int) -> Bool[np.ndarray, "t t"]:
+    """Where most of a pixel is covered; of lines too thin for that, what covers most."""
+    share = shrunk(mask.astype(np.float32), side_px)
+    return share > min(0.5, float(share.max()) / 2)
+
+
+def grown(values: Float32[np.ndarray, "s s"], side_px: int) -> Float32[np.ndarray, "t t"]:
+    """Logits at another size."""
+    return shrunk(values, side_px)
