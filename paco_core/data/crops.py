@@ -16,7 +16,7 @@ REACH = 0.75
 farther (such crops hold 98 to 99.8 % of the amodal area, measured)."""
 MARGIN = 1.06
 """Of the longer side of the box round both."""
-HIDDEN = (0.05, 0.9)
+HIDDEN = (0.08, 0.85)
 """Share of an object that is hidden, of those that are worth a crop."""
 
 

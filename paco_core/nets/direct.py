@@ -15,8 +15,9 @@ from paco_core.nets.priors import close_gaps, diffused, known_colours, mirrored
 
 WIDTHS = (32, 48, 72, 112, 144)
 """Channels at 1/2, 1/4 … 1/32 of the side: 2.0 million weights."""
-CHANNELS = 12
-"""Of the input: colours, visible, occluder, diffused colours, mirrored colours and mask."""
+CHANNELS = 13
+"""Of the input: colours, visible, occluder, diffused colours, mirrored colours and mask, closed gaps: where there was a gap, masks
+are smaller than what they stand for (a network that is not told claims too much of exact masks, too little of loose ones)."""
 STEP = 2
 """Pixel-unshuffle at the input: the finest convolutions run at half the side, where they cost a quarter."""
 MULTIPLE = STEP * 2 ** (len(WIDTHS) - 1)
@@ -92,11 +93,19 @@ class DirectNet(nn.Module):
         ``rgb`` is the picture, 0 … 1; masks are float 0 or 1 (n, 1, s, s); s a multiple of ``MULTIPLE``. The answer holds
         where the returned occluder is 1; everywhere else the visible mask is all there is.
         """
-        occluder = close_gaps(visible, occluder)
+        given, occluder = occluder, close_gaps(visible, occluder)
         known = known_colours(visible)
         fill, mirror = diffused(rgb, known), mirrored(rgb, visible, occluder)
         seen = torch.maximum(visible, occluder)
-        priors = [(rgb - 0.5) * seen, visible, occluder, fill - 0.5, mirror[:, :3] - 0.5 * mirror[:, 3:], mirror[:, 3:]]
+        priors = [
+            (rgb - 0.5) * seen,
+            visible,
+            occluder,
+            fill - 0.5,
+            mirror[:, :3] - 0.5 * mirror[:, 3:],
+            mirror[:, 3:],
+            occluder - given,
+        ]
         answer = self._unet(torch.cat(priors, 1).contiguous(memory_format=torch.channels_last)).float()
         return fill + answer[:, :3], answer[:, 3:], occluder
 

@@ -22,8 +22,8 @@ PER_SCENE = 2
 """Crops a scene: about as many objects of one are partly hidden."""
 SLOTS, SCALE = 5, (0.2, 0.6)
 """Fewer and larger objects than in scenes that are completed at once: a crop shows one object and what hides it."""
-LOOSE = Roughness(share=0.5, shift_px=3.0, gap_px=3)
-"""±3 px and gaps of 1 to 3 px (6 where both keep away) at ``LARGE_PX``; a quarter of the crops keeps its exact masks."""
+LOOSE = Roughness(share=0.4, shift_px=3.0, gap_px=3)
+"""±3 px and gaps of 1 to 3 px (6 where both keep away) at ``LARGE_PX``; a third of the crops keeps its exact masks."""
 COPIES = 2
 """Crops of every object in a batch, with other colours and masks, every other one mirrored: composing costs as much as a step
 of the network does (Hoffer et al., CVPR 2020, arXiv:1901.09335, "Augment your batch")."""
