@@ -102,12 +102,37 @@ def test_once_trained_each_mask_and_its_occluder_ask_for_something_else_and_by_t
     assert (vae.decode(full_map, masks, masks.roll(1, 1))[1] - logits).abs().max() > 1e-3
 
 
+def test_an_autoencoder_that_sees_colours_reads_them_within_the_masks_alone():
+    vae, masks = stir(made(replace(PACO_TINY, sees_colours=True))), stripes(2)
+    full_map = torch.randn(1, 4, 8, 8, generator=seeded())
+    picture = torch.rand(1, 3, SIDE_PX, SIDE_PX, generator=seeded()) * 2 - 1
+    within = masks.amax(1, keepdim=True) > 0
+    answer = vae.decode(full_map, masks, None, picture)
+    elsewhere = vae.decode(full_map, masks, None, torch.where(within, picture, -picture))
+    other = vae.decode(full_map, masks, None, torch.where(within, -picture, picture))
+    assert torch.equal(answer[0], elsewhere[0]) and (answer[0] - other[0]).abs().max() > 1e-3
+    with pytest.raises(ValueError, match="give the picture"):
+        vae.decode(full_map, masks)
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+def test_pictures_of_any_patch_come_back_at_their_size(patch: int):
+    config = replace(PACO_TINY, patch=patch)
+    vae = made(config)
+    side = 4 * config.factor
+    latents = vae.encode(torch.rand(2, 3, 3, side, side), torch.ones(2, 3, dtype=torch.bool)).mode()
+    assert latents.shape == (2, 4, 4, 4)
+    colours, logits = vae.decode(latents, torch.ones(2, 2, side, side))
+    assert colours.shape == (2, 2, 3, side, side) and logits.shape == (2, 2, side, side)
+    assert torch.allclose(logits, torch.full_like(logits, MASK_LOGIT))
+
+
 def test_far_from_a_mask_the_answer_still_depends_on_the_place():
     torch.manual_seed(0)
     query = MaskQuery(4, 16, 2)
     mask = torch.zeros(1, 1, 32, 32)
     mask[..., 2:6, 2:6] = 1
-    answer = query(torch.randn(1, 4, 16, 16), mask, torch.zeros_like(mask))
+    answer = query(torch.randn(1, 4, 16, 16), torch.stack([mask, torch.zeros_like(mask)], dim=2))
     assert answer[0, :, 8:, 8:].flatten(1).std(1).max() > 1e-2
 
 
@@ -153,7 +178,7 @@ def test_the_decoder_of_stable_diffusion_has_50_million_weights_that_learn():
     learns = sum(weight.numel() for weight in vae.parameters() if weight.requires_grad)
     assert sum(weight.numel() for weight in plain_vae_decoder()) == 49_490_179
     assert learns == 49_905_924 and sum(weight.numel() for weight in vae.parameters()) == 84_069_608
-    assert sum(weight.numel() for weight in small.parameters()) == 3_561_824
+    assert sum(weight.numel() for weight in small.parameters()) == 3_672_416
 
 
 def plain_vae_decoder() -> list[torch.Tensor]:

@@ -41,6 +41,18 @@ class Sampling:
     scheduler: str
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a network is given of k targets on one canvas of s px."""
+
+    picture: torch.Tensor
+    """(1, 3, s, s), -1 … 1: their visible parts on white."""
+    visible: torch.Tensor
+    """(1, k, s, s), float 0 or 1."""
+    occluders: torch.Tensor
+    """(1, k, s, s), float 0 or 1: what hides each of them."""
+
+
 class PacoNetwork:
     """Both stages with their weights, on one device. Raises ``BadInput`` for a file that is not theirs."""
 
@@ -61,35 +73,39 @@ class PacoNetwork:
     ) -> list[list[Answer]]:
         """One denoising for all passes together, each on its canvas at ``side_px``; one answer per target."""
         generator = torch.Generator().manual_seed(seed)
-        conditions = [self._condition(canvas, targets, side_px) for canvas, targets in passes]
+        seen = [self._seen(canvas, targets, side_px) for canvas, targets in passes]
+        conditions = [self._condition(one, targets) for one, (_, targets) in zip(seen, passes, strict=True)]
         every = Condition(torch.cat([c.grid for c in conditions]), torch.cat([c.text for c in conditions]), conditions[0].no_text)
         maps = self._net.generator.sample(
             every, steps=sampling.steps, scheduler=sampling.scheduler, guidance=sampling.guidance, generator=generator
         )
-        return [self._decoded(one[None], *given, side_px) for one, given in zip(maps, passes, strict=True)]
+        found = zip(maps, seen, passes, strict=True)
+        return [self._decoded(one[None], given, canvas, targets) for one, given, (canvas, targets) in found]
 
-    def _condition(self, canvas: Canvas, targets: Sequence[CompletionTarget], side_px: int) -> Condition:
-        visible, occluders = self._masks(canvas, targets, side_px)
-        partial = np.full((side_px, side_px, 3), WHITE, np.float32)
+    def _seen(self, canvas: Canvas, targets: Sequence[CompletionTarget], side_px: int) -> Seen:
+        visible = np.stack([covered(canvas.cut(target, target.visible), side_px) for target in targets])
+        hiding = np.stack([covered(canvas.cut(target, target.occluder), side_px) for target in targets])
+        picture = np.full((side_px, side_px, 3), WHITE, np.float32)
         for target, mask in zip(targets, visible, strict=True):
-            own = canvas.cut(target, target.visible)
-            share = shrunk(own.astype(np.float32), side_px)[..., None]
-            colour = shrunk(canvas.cut(target, target.rgb) * own[..., None].astype(np.float32), side_px)
-            partial = np.where(mask[..., None], colour / np.maximum(share, LEAST_SHARE), partial)
-        rgb = self._tensor(partial.transpose(2, 0, 1) / 127.5 - 1)[None, None].clamp(-1, 1)
-        seen = self._net.vae.encode(rgb, torch.ones(1, 1, dtype=torch.bool, device=self.device)).mode()
-        grid = condition_grid(
-            self._net.vae.standardise(seen), self._tensor(visible)[None], self._tensor(occluders.max(axis=0, keepdims=True))[None]
-        )
+            own = canvas.cut(target, target.visible)[..., None].astype(np.float32)
+            share = shrunk(own[..., 0], side_px)[..., None]
+            colour = shrunk(canvas.cut(target, target.rgb) * own, side_px)
+            picture = np.where(mask[..., None], colour / np.maximum(share, LEAST_SHARE), picture)
+        rgb = self._tensor(picture.transpose(2, 0, 1) / 127.5 - 1).clamp(-1, 1)
+        return Seen(rgb[None], self._tensor(visible)[None], self._tensor(hiding & ~visible)[None])
+
+    def _condition(self, seen: Seen, targets: Sequence[CompletionTarget]) -> Condition:
+        vae = self._net.vae
+        partial = vae.encode(seen.picture[:, None], torch.ones(1, 1, dtype=torch.bool, device=self.device)).mode()
+        grid = condition_grid(vae.standardise(partial), seen.visible, seen.occluders.amax(1, keepdim=True))
         names = [target.name for target in targets if target.name]
         return Condition(grid, self._names.encode([names]), self._names.encode([[]]))
 
-    def _decoded(self, full_map: torch.Tensor, canvas: Canvas, targets: Sequence[CompletionTarget], side_px: int) -> list[Answer]:
-        visible, occluders = self._masks(canvas, targets, side_px)
-        colours, logits = self._net.vae.decode(full_map, self._tensor(visible)[None], self._tensor(occluders)[None])
+    def _decoded(self, full_map: torch.Tensor, seen: Seen, canvas: Canvas, targets: Sequence[CompletionTarget]) -> list[Answer]:
+        colours, logits = self._net.vae.decode(full_map, seen.visible, seen.occluders, seen.picture)
         rgb = (127.5 * (colours[0].clamp(-1, 1) + 1)).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         found = zip(targets, rgb, logits[0].float().cpu().numpy(), strict=True)
-        return [self._answer(canvas, *given) for given in found]
+        return [self._answer(canvas, *one) for one in found]
 
     def _answer(
         self, canvas: Canvas, target: CompletionTarget, rgb: UInt8[np.ndarray, "s s 3"], logits: Float32[np.ndarray, "s s"]
@@ -97,14 +113,6 @@ class PacoNetwork:
         large = np.asarray(Image.fromarray(rgb).resize((canvas.side, canvas.side), Image.Resampling.BICUBIC))
         nowhere = np.full(target.visible.shape, -np.inf, np.float32)
         return Answer(canvas.back(target, large, target.rgb), canvas.back(target, grown(logits, canvas.side), nowhere))
-
-    def _masks(
-        self, canvas: Canvas, targets: Sequence[CompletionTarget], side_px: int
-    ) -> tuple[Bool[np.ndarray, "k s s"], Bool[np.ndarray, "k s s"]]:
-        """Visible and occluding masks on the canvas."""
-        visible = np.stack([covered(canvas.cut(target, target.visible), side_px) for target in targets])
-        hiding = np.stack([covered(canvas.cut(target, target.occluder), side_px) for target in targets])
-        return visible, hiding & ~visible
 
     def _encoder(self, base: Path | None) -> NameEncoder:
         own = self._net.generator.names

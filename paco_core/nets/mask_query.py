@@ -18,25 +18,26 @@ class MaskQuery(nn.Module):
     Stable Diffusion starts as it is.
     """
 
-    def __init__(self, channels: int, width: int, factor: int) -> None:
-        """``channels`` of the map, ``width`` d of the attention, ``factor``: picture side over map side."""
+    def __init__(self, channels: int, width: int, factor: int, planes: int = 2) -> None:
+        """``channels`` of the map, ``width`` d of the attention, ``factor``: picture side over map side; it reads two ``planes``,
+        the masks, or five, with colours."""
         super().__init__()
         self.factor = factor
         self.read_masks = nn.Sequential(
-            nn.Conv2d(2 * factor * factor, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
+            nn.Conv2d(planes * factor * factor, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
         )
         self.query = nn.Conv2d(width, width, 1)
         self.key = nn.Conv2d(channels, width, 1)
         self.value = nn.Conv2d(channels, width, 1)
         self.out = nn.Conv2d(width, width, 1)
 
-    def forward(self, found: torch.Tensor, masks: torch.Tensor, occluders: torch.Tensor) -> torch.Tensor:
-        """Map (b, c, h, w); visible masks and what may hide them (b, k, H, W), 0 to 1; to (b * k, d, h, w).
+    def forward(self, found: torch.Tensor, planes: torch.Tensor) -> torch.Tensor:
+        """Map (b, c, h, w); visible masks, what may hide them, and perhaps colours (b, k, planes, H, W); to (b * k, d, h, w).
 
         Pixels are unshuffled into channels: no detail of a mask is lost on the way to the map's size.
         """
-        b, k = masks.shape[:2]
-        pixels = torch.stack([masks, occluders], dim=2).flatten(0, 1).to(found.dtype)
+        b, k = planes.shape[:2]
+        pixels = planes.flatten(0, 1).to(found.dtype)
         seen = self.read_masks(functional.pixel_unshuffle(pixels, self.factor))
         positions = sine_positions(seen.shape[1], *found.shape[-2:]).to(found)
         query = self.query(seen + positions).unflatten(0, (b, k))

@@ -51,6 +51,9 @@ class PacoConfig:
     fusion: Fusion = "linear"
     literal_sum: bool = False
     """Add features up without the correction by the canvas, as Section 4.1 is written."""
+    sees_colours: bool = False
+    """The mask query reads the visible part's colours, too: the photo is at hand whenever a map is decoded. The paper's reads its
+    mask alone; without them, a small autoencoder paints everything brown for its first thousand steps (measured)."""
     patch: int = 1
     """The autoencoder reads and writes squares of so many pixels as channels (pixel-unshuffle, linear as the fusion): at 2, its
     finest and dearest convolutions run at half the side."""
@@ -167,6 +170,7 @@ PACO_SMALL = PacoConfig(
     text_slots=12,
     text_buckets=2048,
     prediction="flow",
+    sees_colours=True,
     patch=2,
 )
 """For laptops, trained from scratch; 16 channels a map, because a map has to hold several objects. 11.9 million weights."""

@@ -16,6 +16,8 @@ LOG_VARIANCE = -5.0
 """Where the log-variance of fresh weights starts: at 0, the noise drowns the means and colour is never learned (measured)."""
 LOG_VARIANCE_GAIN = 0.1
 """By which the weights in front of it are multiplied, so that it starts near that value everywhere."""
+MASKS = 2
+"""Planes that a mask query reads at least: what is visible, and what may hide the rest."""
 MASK_LOGIT = -2.0
 """Of every pixel at the start: about the share of a picture that one object covers (sigmoid: 0.12)."""
 
@@ -34,7 +36,8 @@ class ParallelVae(nn.Module):
         super().__init__()
         self.config = config
         self.vae: Any = plain or plain_vae(config)
-        self.query = MaskQuery(config.latent_channels, config.query_width, config.factor)
+        planes = MASKS + 3 * config.sees_colours
+        self.query = MaskQuery(config.latent_channels, config.query_width, config.factor, planes)
         if config.fusion == "stem":
             width, no_time = config.vae_channels[0], cast(Any, None)
             self.stem = ResnetBlock2D(in_channels=width, out_channels=width, temb_channels=no_time, groups=config.groups)
@@ -89,16 +92,26 @@ class ParallelVae(nn.Module):
         return (latents - self.mean) / self.std
 
     def decode(
-        self, full_map: torch.Tensor, masks: torch.Tensor, occluders: torch.Tensor | None = None
+        self,
+        full_map: torch.Tensor,
+        masks: torch.Tensor,
+        occluders: torch.Tensor | None = None,
+        picture: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """A map (b, c, h, w) and the visible masks of k wanted objects (b, k, H, W), 0 to 1, to their colours
         (b, k, 3, H, W), -1 to 1 on the canvas, and the logits of their whole masks (b, k, H, W).
 
-        ``occluders`` (b, k, H, W): what may hide each of them; without it, nothing is said about that.
+        ``occluders`` (b, k, H, W): what may hide each of them; without it, nothing is said about that. ``picture``
+        (b, 3, H, W), -1 to 1, is read within the masks, and by ``sees_colours`` alone.
         """
         occluders = torch.zeros_like(masks) if occluders is None else occluders
+        planes = torch.stack([masks, occluders], dim=2)
+        if self.config.sees_colours:
+            if picture is None:
+                raise ValueError("this autoencoder sees colours: give the picture.")
+            planes = torch.cat([planes, picture[:, None] * masks[:, :, None]], dim=2)
         found = self.vae.post_quant_conv(full_map * self.std + self.mean)
-        answers = self.query(found, masks, occluders)
+        answers = self.query(found, planes)
         repeated = found.repeat_interleave(masks.shape[1], dim=0)
         patches = self.vae.decoder(torch.cat([repeated, answers], dim=1))
         colours, logits = patches.split([3 * self.config.patch**2, self.config.patch**2], dim=1)

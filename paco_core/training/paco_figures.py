@@ -77,7 +77,7 @@ def decoded(vae: ParallelVae, measured: Measured, maps: Maps) -> tuple[torch.Ten
     for start in range(0, len(measured.slots), PART):
         part = _part(measured, slice(start, start + PART))
         visible, occluder = (pick(x, part.slots) for x in (part.scenes.visible, part.scenes.occluder))
-        rgb, logits = vae.decode(maps(vae, part), visible, occluder)
+        rgb, logits = vae.decode(maps(vae, part), visible, occluder, part.scenes.composite)
         colours.append(rgb.float().clamp(-1, 1))
         masks.append(torch.maximum(visible, (logits > 0) * occluder))
     return torch.cat(colours), torch.cat(masks)

@@ -120,7 +120,7 @@ class Stage1Task:
         visible, occluder, amodal, truth = (
             pick(values, slots) for values in (scenes.visible, scenes.occluder, scenes.amodal, scenes.whole)
         )
-        colours, logits = (x.float() for x in model.vae.decode(maps, visible, occluder))
+        colours, logits = (x.float() for x in model.vae.decode(maps, visible, occluder, scenes.composite))
         parts = {
             "colour": colour_loss(colours, truth, amodal),
             "mask": options.mask * mask_loss(logits, amodal),

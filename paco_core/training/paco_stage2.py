@@ -126,7 +126,7 @@ class Stage2Task:
         visible, occluder, amodal, truth = (
             pick(x, batch.slots) for x in (scenes.visible, scenes.occluder, scenes.amodal, scenes.whole)
         )
-        colours, logits = (x.float() for x in vae.decode(clean, visible, occluder))
+        colours, logits = (x.float() for x in vae.decode(clean, visible, occluder, scenes.composite))
         weight = self.options.pixels
         return {"colour": weight * colour_loss(colours, truth, amodal), "mask": weight * mask_loss(logits, amodal)}
 
