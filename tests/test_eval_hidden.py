@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from paco_core.backends.base import Completion, CompletionTarget
+from paco_core.complete import CompletionConfig, Strategy
 from paco_core.errors import BadInput, ObjectFailed
 from paco_core.evaluation import fill_methods
 from paco_core.evaluation.deocclusion import (
@@ -20,6 +21,7 @@ from paco_core.evaluation.deocclusion import (
     convexity_order_of,
     evaluate,
     graph_of,
+    passes,
     true_order_of,
 )
 from paco_core.evaluation.deocclusion_table import (
@@ -138,6 +140,25 @@ def test_the_program_s_own_completion_is_measured_in_the_frame():
     assert blue.mask.hidden_iou > 0.9
     assert blue.colour is not None and blue.colour.psnr > 35
     assert (lost.mask.both, lost.mask.hidden_share) == (0, 1.0)
+
+
+def test_passes_are_counted_for_what_something_hides():
+    strategies: tuple[Strategy, ...] = ("layer-wise", "one-by-one", "once-for-all")
+    scenes = {"two boxes": two_boxes(), "a room": next(iter(room_scenes([0])))}
+    counts = {
+        name: [passes(scene, true_order_of, CompletionConfig(strategy=strategy)) for strategy in strategies]
+        for name, scene in scenes.items()
+    }
+    assert counts["two boxes"] == [1, 1, 1]
+    layers, singles, once = counts["a room"]
+    assert once == 1 <= layers <= singles < len(scenes["a room"].segmentation.ids)
+
+
+def test_strategies_stand_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["eval", "strategies", "--completer", "classical", "--count", "1", "--out", str(tmp_path)]) == 0
+    table = capsys.readouterr().out
+    assert all(f"| {name} |" in table for name in ("layer-wise", "one-by-one", "once-for-all"))
+    assert "passes a photo" in table and (tmp_path / "report.html").is_file()
 
 
 def test_orders_with_cycles_are_taken():

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from paco_core.backends.base import Completer
-from paco_core.complete import complete
+from paco_core.complete import CompletionConfig, complete, plan_completion
 from paco_core.evaluation.amodal import MaskScore, score_mask
 from paco_core.evaluation.colour import ColourScore, score_colours
 from paco_core.evaluation.features import FeatureExtractor
@@ -25,6 +25,8 @@ from paco_core.progress import Progress, silent
 from paco_core.types import CompleteObject, OcclusionEdge, OcclusionGraph, Segmentation
 
 log = logging.getLogger(__name__)
+
+LAYER_WISE = CompletionConfig()
 
 
 @dataclass(frozen=True)
@@ -123,25 +125,32 @@ def by_masks(method: MaskMethod, order: Callable[[AmodalScene], Order]) -> Metho
     return Method(lambda scene: Completed(method(scene.segmentation.masks, order(scene))), colours=False)
 
 
-def by_completer(completer: Completer, order: Callable[[AmodalScene], Order], *, seed: int = 0) -> Method:
+def by_completer(
+    completer: Completer,
+    order: Callable[[AmodalScene], Order],
+    config: CompletionConfig = LAYER_WISE,
+    *,
+    seed: int = 0,
+) -> Method:
     """The stage ``complete`` with this completer; what fails in it, or is wholly hidden, stays as it is seen."""
 
     def run(scene: AmodalScene) -> Completed:
-        kept = [k for k, mask in enumerate(scene.segmentation.masks) if mask.any()]
-        seen = Segmentation(
-            tuple(scene.segmentation.ids[k] for k in kept),
-            tuple(scene.segmentation.names[k] for k in kept),
-            scene.segmentation.masks[kept],
-        )
-        graph = graph_of(seen.ids, order(scene)[np.ix_(kept, kept)])
+        kept, seen, graph = _seen(scene, order)
         masks = np.zeros_like(scene.segmentation.masks)
         rgb = np.broadcast_to(scene.photo.rgb, (len(masks), *scene.photo.rgb.shape)).copy()
-        objects = dict(zip(kept, complete(scene.photo, seen, graph, completer, seed=seed), strict=True))
+        objects = dict(zip(kept, complete(scene.photo, seen, graph, completer, config, seed=seed), strict=True))
         for k, obj in objects.items():
             paste(obj, masks[k], rgb[k])
         return Completed(masks, rgb, {k: obj.fallback for k, obj in objects.items() if obj.fallback})
 
     return Method(run, colours=True)
+
+
+def passes(scene: AmodalScene, order: Callable[[AmodalScene], Order], config: CompletionConfig) -> int:
+    """How often a completer is asked for the objects of a scene; what nothing hides costs nothing."""
+    _, seen, graph = _seen(scene, order)
+    plan = plan_completion(scene.photo, seen, graph, config)
+    return sum(any(job.target.occluder.any() for job in layer.jobs) for layer in plan)
 
 
 def by_fill(method: FillMethod) -> Method:
@@ -169,6 +178,14 @@ def graph_of(ids: tuple[int, ...], order: Order) -> OcclusionGraph:
     pairs = [(ids[i], ids[j]) for i, j in np.argwhere(order == 1)]
     kept, dropped = break_cycles(tuple(OcclusionEdge(a, b, 1.0, 0, "user") for a, b in pairs))
     return OcclusionGraph(ids, kept, dropped, layers_of(ids, kept))
+
+
+def _seen(scene: AmodalScene, order: Callable[[AmodalScene], Order]) -> tuple[list[int], Segmentation, OcclusionGraph]:
+    """What the stages get: indices of the objects that can be seen at all, these, and their order."""
+    kept = [k for k, mask in enumerate(scene.segmentation.masks) if mask.any()]
+    ids, names = (tuple(values[k] for k in kept) for values in (scene.segmentation.ids, scene.segmentation.names))
+    seen = Segmentation(ids, names, scene.segmentation.masks[kept])  # pyright: ignore[reportArgumentType]
+    return kept, seen, graph_of(seen.ids, order(scene)[np.ix_(kept, kept)])
 
 
 def _attempt(method: Method, scene: AmodalScene, name: str) -> tuple[Completed, str]:

@@ -16,7 +16,7 @@ from scene3d.evaluation import photos, rooms
 from scene3d.evaluation.photo_scenes import choose, find_scenes
 from scene3d.evaluation.photo_sheets import ROWS_PER_SHEET, photo_row, write_sheet
 from scene3d.pipeline import Config
-from viewers.commands import Outcome, eval_consistency, eval_deocclusion, eval_hidden, eval_lift, eval_scene
+from viewers.commands import Outcome, eval_consistency, eval_deocclusion, eval_hidden, eval_lift, eval_scene, eval_strategies
 from viewers.evaluation import command_line
 from viewers.job import config
 from viewers.table import write_csv
@@ -52,6 +52,7 @@ class Options:
         Annotated[Rooms, subcommand("rooms")]
         | Annotated[Photos, subcommand("photos")]
         | Annotated[eval_deocclusion.Deocclusion, subcommand("deocclusion")]
+        | Annotated[eval_strategies.Strategies, subcommand("strategies")]
         | Annotated[eval_hidden.Order, subcommand("order")]
         | Annotated[eval_hidden.Depth, subcommand("depth")]
         | Annotated[eval_lift.Lift, subcommand("lift")]
@@ -74,6 +75,8 @@ def run(options: Options, progress: Progress) -> Outcome:
             return _photos(options.what, settings, progress)
         case eval_deocclusion.Deocclusion():
             return eval_deocclusion.run_deocclusion(options.what, settings, progress, command_line(options))
+        case eval_strategies.Strategies():
+            return eval_strategies.run_strategies(options.what, settings, progress, command_line(options))
         case eval_hidden.Order():
             return eval_hidden.run_order(options.what, settings, progress, command_line(options))
         case eval_hidden.Depth():
