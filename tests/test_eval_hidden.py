@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,20 @@ def test_the_truth_scores_best_and_a_failure_counts_as_what_is_visible():
     assert [i.mask for i in failed.scenes[0]] == [i.mask for i in raw.scenes[0]]
     assert {i.failure for i in failed.scenes[0]} == {"ValueError: no idea"}
     assert math.isnan(summarise(raw).figures["PSNR hidden, pooled"].value)
+
+
+def test_what_a_loose_mask_gives_away_is_nobody_s_claim_but_what_is_claimed_of_what_is_in_front_is():
+    scene = two_boxes()
+    wide = scene.segmentation.masks.copy()
+    wide[1, 8:42, 8:52] |= ~wide[0, 8:42, 8:52]  # 2 px too big, but not in front of the red box
+    given = replace(scene, segmentation=replace(scene.segmentation, masks=wide), visible=scene.segmentation.masks)
+    kept, whole = (Completed(masks) for masks in (wide, np.stack([wide[0], wide[1] | scene.amodal[1], wide[2]])))
+    runs = evaluate([given], {"kept": Method(lambda _: kept, colours=False), "whole": Method(lambda _: whole, colours=False)})
+    blue = [run.scenes[0][1].mask for run in runs]
+    assert [mask.hidden_iou for mask in blue] == [0.0, 1.0] and blue[1].iou < 1
+    front = replace(given, segmentation=replace(scene.segmentation, masks=np.stack([wide[0], scene.amodal[1], wide[2]])))
+    (over,) = evaluate([front], {"more": Method(lambda _: Completed(scene.amodal | scene.amodal[0]), colours=False)})
+    assert over.scenes[0][1].mask.hidden_iou < 1, "of what is in front, every pixel is a claim"
 
 
 class GivesUp:

@@ -47,17 +47,25 @@ class MaskScore:
 
 
 def score_mask(
-    completed: Bool[np.ndarray, "h w"], amodal: Bool[np.ndarray, "h w"], visible: Bool[np.ndarray, "h w"]
+    completed: Bool[np.ndarray, "h w"],
+    amodal: Bool[np.ndarray, "h w"],
+    visible: Bool[np.ndarray, "h w"],
+    overdrawn: Bool[np.ndarray, "h w"] | None = None,
 ) -> MaskScore:
-    """Count. ``visible`` may hold pixels outside of ``amodal`` (annotators draw the two apart); they are not hidden ones."""
+    """Count. ``visible`` may hold pixels outside of ``amodal`` (annotators draw the two apart); they are not hidden ones.
+
+    ``overdrawn`` are pixels that a loose mask gives to the object where in truth neither it nor anything in front of it is seen:
+    whoever keeps what is given claims nothing hidden there. They count in the whole masks.
+    """
     both, either = completed & amodal, completed | amodal
+    elsewhere = ~visible if overdrawn is None else ~(visible | overdrawn)
     return MaskScore(
         true=int(amodal.sum()),
         visible=int((visible & amodal).sum()),
         both=int(both.sum()),
         either=int(either.sum()),
-        hidden_both=int((both & ~visible).sum()),
-        hidden_either=int((either & ~visible).sum()),
+        hidden_both=int((both & elsewhere).sum()),
+        hidden_either=int((either & elsewhere).sum()),
     )
 
 

@@ -17,7 +17,7 @@ from paco_core.evaluation.colour import ColourScore, score_colours
 from paco_core.evaluation.features import FeatureExtractor
 from paco_core.evaluation.fill_methods import FillMethod, fill_hidden
 from paco_core.evaluation.looks import Look, look, look_at_truth
-from paco_core.evaluation.mask_methods import MaskMethod
+from paco_core.evaluation.mask_methods import MaskMethod, under_occluders
 from paco_core.evaluation.order import Order, order_by_convexity
 from paco_core.evaluation.scenes import AmodalScene
 from paco_core.occlusion import break_cycles, layers_of
@@ -199,12 +199,13 @@ def _attempt(method: Method, scene: AmodalScene, name: str) -> tuple[Completed, 
 
 
 def _score(scene: AmodalScene, method: str, completed: Completed, looks: dict[int, Look], failure: str) -> tuple[Instance, ...]:
-    found = []
+    found, fronts = [], under_occluders(scene.seen, scene.order)
     for k, (object_id, name) in enumerate(zip(scene.segmentation.ids, scene.segmentation.names, strict=True)):
         seen, whole, colour = scene.seen[k], scene.amodal[k], None
         if completed.rgb is not None and scene.alone is not None:
             colour = score_colours(completed.rgb[k], np.ascontiguousarray(scene.alone[k, ..., :3]), whole, seen)
-        mask = score_mask(completed.masks[k], whole, seen)
+        overdrawn = scene.segmentation.masks[k] & ~seen & ~fronts[k]
+        mask = score_mask(completed.masks[k], whole, seen, overdrawn)
         found.append(
             Instance(
                 scene.photo.name, object_id, name, method, mask, colour, looks.get(k), failure or completed.failures.get(k, "")
