@@ -1,13 +1,14 @@
 """How long does a layer of hidden objects take? ``python benchmarks/completion.py [--side 256] [--runs 5] [--weights FILE]``.
 
-Layers of 1, 3 and 8 discs, each half hidden by a box, in crops of one size, by every completer and by the network of ``pcnet`` alone.
-Medians of seconds of processor time, which are few more on a busy machine; the first layer imports torch and reads the weights.
+Layers of 1, 3 and 8 discs, each half hidden by a box, by every completer and by the network of ``pcnet`` alone. Medians of
+processor time, which other programs change little; the first layer imports torch and reads the weights.
 """
 
 import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,16 +48,17 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     pcnet, classical = PcnetCompleter(options.weights), ClassicalCompleter()
-    print(f"first layer of pcnet, torch and weights included: {seconds(lambda: pcnet.complete_layer(layer(1, options.side))):.2f} s")
+    first = seconds(partial(pcnet.complete_layer, layer(1, options.side)))
+    print(f"first layer of pcnet, torch and weights included: {first:.2f} s\n")
     methods = {
         "classical": classical.complete_layer,
         "pcnet": pcnet.complete_layer,
         "pcnet, network alone": pcnet._network.answers,
     }
-    print(f"\n| layer of objects, {options.side} px | {' | '.join(methods)} | pcnet / classical |\n|{'---|' * (len(methods) + 2)}")
+    print(f"| objects, {options.side} px | {' | '.join(methods)} | pcnet / classical |\n|{'---|' * (len(methods) + 2)}")
     for count in LAYERS:
-        given = layer(count, options.side)
-        took = [statistics.median(seconds(lambda m=m: m(given)) for _ in range(options.runs)) for m in methods.values()]
+        jobs = [partial(method, layer(count, options.side)) for method in methods.values()]
+        took = [statistics.median(seconds(job) for _ in range(options.runs)) for job in jobs]
         print(f"| {count} | {' | '.join(f'{s:.3f} s' for s in took)} | {took[1] / took[0]:.2f} |")
 
 
