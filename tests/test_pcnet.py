@@ -256,7 +256,7 @@ def test_another_error_is_not_taken_for_lack_of_memory(erratic: PcnetNetwork, mo
 
 
 def test_missing_and_foreign_weights_are_answered_by_a_sentence(tmp_path: Path):
-    with pytest.raises(BadInput, match=r"weights of pcnet are missing.*completer: classical"):
+    with pytest.raises(BadInput, match=r"weights of pcnet are missing.*--completer classical"):
         BACKENDS.create("completer", "pcnet", weights=tmp_path / "none.safetensors")
     (tmp_path / "odd.safetensors").write_bytes(b"no weights")
     with pytest.raises(BadInput, match="no safetensors file"):

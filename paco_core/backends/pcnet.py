@@ -45,7 +45,7 @@ class PcnetCompleter:
         if not self.weights.is_file():
             raise BadInput(
                 f"The weights of {self.name} are missing ({self.weights}): install paco-scene3d anew, "
-                "or take the completer that needs none (a preset with deocclusion: {completer: classical})."
+                "or go on without them (--completer classical; in a preset, deocclusion: {completer: classical})."
             )
 
     def complete_layer(self, targets: tuple[CompletionTarget, ...], *, seed: int = 0) -> tuple[Completion, ...]:
