@@ -162,7 +162,7 @@ def _job(
     beyond = ~_cut(np.ones_like(visible), box)
     diagonal = float(np.hypot(*photo.hw))
     near = max(config.gap_px, config.gap_diagonal * diagonal)
-    occluder = hides | beyond | ~mine & ~beyond & _gaps(seen, hides, near)
+    occluder = hides | beyond | ~mine & ~beyond & (_gaps(seen, hides, near) | _cut(_slits(visible, config.border_px), box))
     target = CompletionTarget(
         object_id,
         segmentation.names[index],
@@ -237,6 +237,15 @@ def _cut(image: np.ndarray, box: Box, outside: int = 0) -> np.ndarray:
 def _gaps(seen: Bool[np.ndarray, "h w"], hides: Bool[np.ndarray, "h w"], reach: float) -> Bool[np.ndarray, "h w"]:
     """What lies between an object and what is in front of it, up to twice ``reach`` wide (a morphological closing)."""
     return erode(dilate(seen | hides, reach), reach) & dilate(seen, 2 * reach) & dilate(hides, 2 * reach)
+
+
+def _slits(visible: Bool[np.ndarray, "h w"], border_px: int) -> Bool[np.ndarray, "h w"]:
+    """What lies between a mask and a side of the photo that it ends just before."""
+    out = np.zeros_like(visible)
+    for turns in range(4):
+        strip = np.rot90(visible, turns)[:, :border_px]
+        np.rot90(out, turns)[:, :border_px] |= np.maximum.accumulate(strip[:, ::-1], axis=1)[:, ::-1]
+    return out
 
 
 def _mixed(visible: Bool[np.ndarray, "h w"], front: Bool[np.ndarray, "h w"], rim_px: float) -> Bool[np.ndarray, "h w"] | None:

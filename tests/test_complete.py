@@ -213,12 +213,13 @@ def test_a_failure_on_purpose_is_told_in_its_own_words():
     assert "the object is glass" in (complete(photo, segmentation, graph, Refuses())[1].fallback or "")
 
 
-def test_masks_with_a_gap_give_nearly_what_exact_masks_give():
+@pytest.mark.parametrize("gap_px", [2, 4])
+def test_masks_with_a_gap_give_nearly_what_exact_masks_give(gap_px: int):
     truth, front = disc(60, 80, 30), box(20, 84, 100, 150)
     photo, segmentation, graph = compose(front, truth)
     exact = complete(photo, segmentation, graph, ClassicalCompleter())[1]
     loose_masks = segmentation.masks.copy()
-    loose_masks[1] &= ~ndimage.binary_dilation(front, iterations=2)  # a gap of 2 px between the two
+    loose_masks[1] &= ~ndimage.binary_dilation(front, iterations=gap_px)
     loose = complete(photo, Segmentation((1, 2), ("a", "b"), loose_masks), graph, ClassicalCompleter())[1]
     assert iou(on_photo(loose, loose.amodal), on_photo(exact, exact.amodal)) > 0.97
 
@@ -230,6 +231,13 @@ def test_a_plate_that_the_photos_border_cuts_goes_on_beyond_it():
     (thing,) = complete(photo, segmentation, graph, ClassicalCompleter())
     assert thing.truncated == ("left",) and thing.box_xyxy[0] < 0 and thing.generated.any()
     assert not on_photo(thing, thing.generated).any()  # nothing in front of it in the photo
+
+
+def test_a_mask_that_ends_just_before_the_photos_border_goes_on_without_a_slit():
+    photo, segmentation, graph = compose(((Y - 60) ** 2 / 30**2 + (X - 12) ** 2 / 40**2 <= 1) & (X > 1))
+    (thing,) = complete(photo, segmentation, graph, ClassicalCompleter())
+    assert thing.truncated == ("left",) and thing.box_xyxy[0] < 0
+    assert on_photo(thing, thing.generated)[60, :1].all()
 
 
 def test_nothing_is_invented_beyond_the_border_without_evidence():

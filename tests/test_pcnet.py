@@ -71,7 +71,7 @@ def target(seed: int, high: int = 40, wide: int = 60, number: int = 1) -> Comple
 def moved(given: CompletionTarget, down: int, right: int, room: int = 5) -> CompletionTarget:
     """The same in a larger crop, farther down and right, with so much room at the other sides."""
     around = ((down, room), (right, room))
-    rgb = np.pad(given.rgb, (*around, (0, 0)), constant_values=99)
+    rgb = np.pad(given.rgb, (*around, (0, 0)))
     return replace(given, rgb=rgb, visible=np.pad(given.visible, around), occluder=np.pad(given.occluder, around))
 
 
@@ -136,6 +136,23 @@ def test_what_does_not_touch_the_visible_part_is_not_claimed(greedy: PcnetComple
     near = occluder & (np.arange(60) < 36)
     assert np.array_equal(done.amodal, visible | near)
     assert done.mask_method == "pcnet" and done.fallback is None
+
+
+def test_what_hangs_on_a_thread_is_not_claimed(greedy: PcnetCompleter):
+    visible, occluder = np.zeros((2, 60, 80), bool)
+    visible[10:50, 10:40] = True
+    occluder[10:50, 40:50], occluder[30, 50:60], occluder[10:50, 60:70] = True, True, True
+    (done,) = greedy.complete_layer((replace(target(0, 60, 80), visible=visible, occluder=occluder),))
+    assert (done.amodal ^ (visible | occluder & (np.arange(80) < 50))).sum() <= 4, "but for its corners"
+
+
+def test_where_nearly_all_would_be_invented_the_classical_shape_is_taken(greedy: PcnetCompleter):
+    visible, occluder = np.zeros((2, 60, 60), bool)
+    visible[29:31, 10:20] = True
+    occluder[20:40, 20:32] = True
+    given_ = replace(target(0, 60, 60), visible=visible, occluder=occluder)
+    (done,), (expected,) = greedy.complete_layer((given_,)), ClassicalCompleter().complete_layer((given_,))
+    assert np.array_equal(done.amodal, expected.amodal) and done.mask_method == expected.mask_method and done.fallback is None
 
 
 def test_one_pixel_is_enough(greedy: PcnetCompleter):
@@ -239,7 +256,7 @@ def test_another_error_is_not_taken_for_lack_of_memory(erratic: PcnetNetwork, mo
 
 
 def test_missing_and_foreign_weights_are_answered_by_a_sentence(tmp_path: Path):
-    with pytest.raises(BadInput, match=r"weights of pcnet are missing.*completer: classical"):
+    with pytest.raises(BadInput, match=r"weights of pcnet are missing.*--completer classical"):
         BACKENDS.create("completer", "pcnet", weights=tmp_path / "none.safetensors")
     (tmp_path / "odd.safetensors").write_bytes(b"no weights")
     with pytest.raises(BadInput, match="no safetensors file"):

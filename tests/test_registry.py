@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from paco_core.errors import BadInput, MissingDependency
 from paco_core.evaluation.features import FeatureExtractor
 from paco_core.registry import Entry, Registry
 
+WEIGHTS = Path(paco_core.registry.__file__).parent / "weights"
+SHIPPED = {"pcnet": "pcnet.safetensors", "paco": "paco-small.safetensors"}
 PROTOCOLS = {
     "segmenter": base.Segmenter,
     "depth": base.DepthEstimator,
@@ -48,6 +51,8 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it():
 
 @pytest.mark.parametrize("entry", EMBEDDED, ids=lambda e: f"{e.kind}-{e.name}")
 def test_every_embedded_backend_can_be_made_and_knows_its_name(entry: Entry):
+    if entry.name in SHIPPED and not (WEIGHTS / SHIPPED[entry.name]).is_file():
+        pytest.skip(f"the package has no weights of {entry.name} yet")
     registry = paco_core.registry.BACKENDS if entry.kind in PROTOCOLS else scene3d.registry.BACKENDS
     backend = registry.create(entry.kind, entry.name)
     assert backend.name == entry.name

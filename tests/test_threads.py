@@ -125,6 +125,12 @@ def test_a_device_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyP
         check_device("cuda")
 
 
+def test_a_completer_is_taken_by_its_name():
+    assert settings_of(RunOptions(completer="classical")).deocclusion.completer == "classical"
+    with pytest.raises(BadInput, match="Did you mean 'classical'"):
+        settings_of(RunOptions(completer="clasical"))
+
+
 def test_impossible_numbers_are_refused():
     with pytest.raises(BadInput, match="--threads 0"):
         settings_of(RunOptions(threads=0))

@@ -8,6 +8,7 @@ from pathlib import Path
 from paco_core.errors import BadInput
 from paco_core.presets import load_preset
 from paco_core.progress import Progress
+from paco_core.registry import BACKENDS
 from paco_core.store import RunFolder
 from scene3d.pipeline import Config, Inputs, ObjectChoice, Reconstruction, open_run, reconstruct_in
 from viewers.commands import WITH_FALLBACKS, Outcome
@@ -38,6 +39,8 @@ class RunOptions:
     """Name of a preset, or a YAML file with settings of the stages."""
     seed: int = 0
     """Of everything that is random; the same seed gives the same scene, on any number of threads."""
+    completer: str | None = None
+    """Method that invents the hidden parts of objects, instead of the settings' (`paco backends` lists them)."""
     device: Device = "auto"
     """Where networks run; the methods without weights need none."""
     threads: int | None = None
@@ -49,6 +52,9 @@ def settings_of(options: RunOptions) -> Config:
     check_numbers(options.threads, options.seed)
     check_device(options.device)
     settings = config(options.preset, options.seed)
+    if options.completer is not None:
+        name = BACKENDS.find("completer", options.completer).name
+        settings = dataclasses.replace(settings, deocclusion=dataclasses.replace(settings.deocclusion, completer=name))
     return dataclasses.replace(settings, device=options.device, threads=options.threads or settings.threads)
 
 

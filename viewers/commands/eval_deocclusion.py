@@ -100,7 +100,7 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
         Part("Masks", figure_table([row for row in rows if row.method not in fills], MASK_COLUMNS, before)),
         *notes("True order where none is named; 95 % intervals over scenes.", found.origin, skipped_text(skipped)),
         *_colour_parts(rows, lacking, name, before),
-        *_bins(runs, (ours, BEST_CLASSIC) if of_packs else (ours,), TARGET_BINS if of_packs else BINS),
+        *_bins(runs, (*BACKENDS.names("completer"), BEST_CLASSIC) if of_packs else (ours,), TARGET_BINS if of_packs else BINS),
         Part("Objects", sheets=tuple(Sheet(k, f"{ours}: {k}", picture) for k, picture in drawn.sheets(ours).items())),
     )
     text = write_evaluation(Evaluation("Hidden parts of objects, completed", parts, rows), options.out, command)
