@@ -28,8 +28,7 @@ class TrainOptions:
     out: Path
     """Folder of the run: checkpoint, log, samples, weights, figures."""
     config: str | None = None
-    """Recipe with values for the options from here to `--set`: a name from configs/train, or a file that ends in .yaml. What the
-    command says itself wins."""
+    """Recipe (configs/README.md): a name from configs/train, or a file that ends in .yaml. What the command says itself wins."""
     max_minutes: float | None = None
     """Time to train (its evaluations included, over all interruptions); without it, the task's own. The learning rate ends with
     it."""
