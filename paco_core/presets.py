@@ -21,24 +21,24 @@ _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 _NUMBER_WITHOUT_POINT = re.compile(r"[-+]?\d+[eE][-+]?\d+")
 
 
-def preset_names() -> tuple[str, ...]:
-    """The presets that come with the package."""
-    return tuple(sorted(file.stem for file in _folder().glob("*.yaml")))
+def preset_names(group: str = "") -> tuple[str, ...]:
+    """The presets that come with the package: of the main job, or of the ``group`` whose folder this is."""
+    return tuple(sorted(file.stem for file in (_folder() / group).glob("*.yaml")))
 
 
-def load_preset(name_or_file: str, type_: type[T]) -> T:
+def load_preset(name_or_file: str, type_: type[T], *, group: str = "") -> T:
     """The configuration of a preset of the package (``lossless``) or of a file (anything that ends in ``.yaml``).
 
     What the file does not name keeps its default. Raises ``BadInput``.
     """
     if name_or_file.endswith((".yaml", ".yml")):
         file = Path(name_or_file)
-    elif name_or_file in preset_names():
-        file = _folder() / f"{name_or_file}.yaml"
+    elif name_or_file in (names := preset_names(group)):
+        file = _folder() / group / f"{name_or_file}.yaml"
     else:
         raise BadInput(
-            f"There is no preset {name_or_file!r}.{did_you_mean(name_or_file, preset_names())} "
-            f"Known: {', '.join(preset_names())}; or give a file that ends in .yaml."
+            f"There is no preset {name_or_file!r}.{did_you_mean(name_or_file, names)} "
+            f"Known: {', '.join(names)}; or give a file that ends in .yaml."
         )
     return configure(_read(file), type_, str(file))
 

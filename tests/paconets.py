@@ -1,14 +1,18 @@
 """Makers for the tests of PACO's networks: disjoint and overlapping objects on a canvas, conditions, folders of weights."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 import torch
 from torch import nn
 
 from paco_core.nets.conditioning import Condition
 from paco_core.nets.paco_config import PACO_TINY, PacoConfig
+from paco_core.nets.parallel_vae import plain_vae
+from paco_core.nets.visible_to_complete import plain_unet
 
 SIDE_PX = 16
 Net = TypeVar("Net", bound=nn.Module)
@@ -64,3 +68,27 @@ def written(net, folder: Path) -> Path:
     """As diffusers writes it."""
     net.save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def clip_folder(folder: Path, width: int) -> Path:
+    """A tiny CLIP as Stable Diffusion carries it; every letter is a token."""
+    transformers = pytest.importorskip("transformers", reason="CLIP needs the package transformers")
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    (folder / "tokenizer").mkdir(parents=True)
+    (folder / "tokenizer" / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
+    (folder / "tokenizer" / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer" / "tokenizer_config.json").write_text('{"tokenizer_class": "CLIPTokenizer"}')
+    sizes = {"hidden_size": width, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    ends = {"vocab_size": len(words), "bos_token_id": len(words) - 2, "eos_token_id": len(words) - 1, "pad_token_id": 0}
+    tiny = transformers.CLIPTextConfig(**sizes, **ends, max_position_embeddings=16)
+    transformers.CLIPTextModel(tiny).save_pretrained(folder / "text_encoder")
+    return folder
+
+
+def stable_diffusion(folder: Path, config: PacoConfig) -> Path:
+    """A Stable Diffusion of that architecture, as diffusers and transformers write it, with random weights."""
+    torch.manual_seed(0)
+    written(plain_vae(config), folder / "vae")
+    written(plain_unet(config), folder / "unet")
+    return clip_folder(folder, width=config.text_width)

@@ -1,6 +1,5 @@
 """Names of objects as tokens: hashed words, and CLIP where its package is there."""
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from paco_core.errors import BadInput, MissingDependency
 from paco_core.nets.names_text import ClipNames, HashedNames
 from paco_core.nets.paco_config import PACO_SMALL, PACO_TINY
-from tests.paconets import stir
+from tests.paconets import clip_folder, stir
 
 STARTED = replace(PACO_TINY, pretrained=True, text_buckets=0, text_slots=16)
 
@@ -44,22 +43,6 @@ def test_the_order_of_objects_changes_no_hashed_names():
     assert torch.allclose(one.sum(1), other.sum(1), atol=1e-5)
 
 
-def clip_folder(folder: Path, width: int) -> Path:
-    """A tiny CLIP as Stable Diffusion carries it; every letter is a token."""
-    transformers = pytest.importorskip("transformers", reason="CLIP needs the package transformers")
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    (folder / "tokenizer").mkdir(parents=True)
-    (folder / "tokenizer" / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
-    (folder / "tokenizer" / "merges.txt").write_text("#version: 0.2\n")
-    (folder / "tokenizer" / "tokenizer_config.json").write_text('{"tokenizer_class": "CLIPTokenizer"}')
-    sizes = {"hidden_size": width, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
-    ends = {"vocab_size": len(words), "bos_token_id": len(words) - 2, "eos_token_id": len(words) - 1, "pad_token_id": 0}
-    tiny = transformers.CLIPTextConfig(**sizes, **ends, max_position_embeddings=16)
-    transformers.CLIPTextModel(tiny).save_pretrained(folder / "text_encoder")
-    return folder
-
-
 def test_clip_reads_names_joined_by_and(tmp_path: Path):
     names = ClipNames(STARTED, clip_folder(tmp_path, width=8), torch.device("cpu"))
     text = names.encode([("a", "b"), ("a and b",), ("b", "a"), ()])
@@ -69,7 +52,7 @@ def test_clip_reads_names_joined_by_and(tmp_path: Path):
 
 def test_without_its_package_the_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(MissingDependency, match="pip install transformers"):
+    with pytest.raises(MissingDependency, match=r"pip install 'paco-scene3d\[sd\]'"):
         ClipNames(STARTED, tmp_path, torch.device("cpu"))
 
 

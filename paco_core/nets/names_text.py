@@ -75,7 +75,7 @@ class ClipNames:
         try:
             package = importlib.import_module("transformers")
         except ImportError as error:
-            raise MissingDependency("Names are read by CLIP, which needs a package: pip install transformers.") from error
+            raise MissingDependency("Names are read by CLIP, which needs a package: pip install 'paco-scene3d[sd]'.") from error
         try:
             self._tokenizer = package.CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
             model = package.CLIPTextModel.from_pretrained(folder / "text_encoder", use_safetensors=True, local_files_only=True)

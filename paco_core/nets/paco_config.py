@@ -1,4 +1,4 @@
-"""One description builds every scale of PACO: ``paco-sd`` (the paper's), ``paco-small`` (laptops), ``paco-tiny`` (tests)."""
+"""One description builds every scale of PACO: ``paco-sd`` (the paper's), ``paco-small`` (laptops), tiny ones for trying out."""
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
@@ -193,3 +193,14 @@ PACO_TINY = PacoConfig(
     prediction="flow",
 )
 """The same classes in milliseconds."""
+
+PACO_SD_TINY = replace(
+    PACO_TINY,
+    name="paco-sd-tiny",
+    pretrained=True,
+    text_slots=16,
+    text_buckets=0,
+    prediction="epsilon",
+    latent_std=PACO_SD.latent_std,
+)
+"""``paco-sd`` with a Stable Diffusion of milliseconds: to try out a folder, a launcher and a recipe."""

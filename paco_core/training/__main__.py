@@ -3,15 +3,18 @@
 import argparse
 import dataclasses
 import logging
+import os
 import sys
 import time
 import types
 import typing
 
 from paco_core.errors import PacoError
+from paco_core.progress import silent
 from paco_core.training.options import TrainOptions
 from paco_core.training.runner import train
 from paco_core.training.tasks import TASKS
+from paco_core.training.team import leave
 
 COMPLETE, BAD_INPUT, INTERRUPTED = 0, 2, 130
 """As of the ``paco`` command (CONVENTIONS.md); a paused run is an interrupted one."""
@@ -19,18 +22,22 @@ TELL_EVERY_S = 5.0
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train, and return the exit code."""
+    """Train, and return the exit code. Of several processes the main one tells; each names what goes wrong in it."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     given = vars(parser().parse_args(argv))
+    main_process = os.environ.get("RANK", "0") == "0"
     try:
-        result = train(given.pop("name"), TrainOptions(**given), progress=_Lines())
+        result = train(given.pop("name"), TrainOptions(**given), progress=_Lines() if main_process else silent)
     except PacoError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. The same command goes on from here.\n")
+        if main_process:
+            sys.stderr.write("Interrupted. The same command goes on from here.\n")
         return INTERRUPTED
-    sys.stdout.write(f"{result.text}\n")
+    leave()
+    if main_process:
+        sys.stdout.write(f"{result.text}\n")
     return COMPLETE if result.finished else INTERRUPTED
 
 

@@ -10,6 +10,8 @@ import torch
 from paco_core.files import write_atomic
 
 LOG_FILE = "log.jsonl"
+OWN_KEYS = {"step", "seconds", "steps_per_s", "skipped", "figures", "rate", "loss", "gradient"}
+"""What the runner writes into a line; parts of a loss have other names."""
 
 
 def append(folder: Path, line: dict[str, Any]) -> None:

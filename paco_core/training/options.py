@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,9 @@ from paco_core.errors import BadInput
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+EVERY_MINUTES = 3.0
+"""Between checkpoints. A network of laptop size is written in a second, and who waits for a run looks about as often."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +27,29 @@ class TrainOptions:
     """Packs to measure on, of objects that are in no training pack."""
     out: Path
     """Folder of the run: checkpoint, log, samples, weights, figures."""
+    config: str | None = None
+    """Recipe (configs/README.md): a name from configs/train, or a file that ends in .yaml. What the command says itself wins."""
     max_minutes: float | None = None
     """Time to train (its evaluations included, over all interruptions); without it, the task's own. The learning rate ends with
     it."""
     steps: int | None = None
     """Steps to train, where these end sooner than the minutes."""
     batch: int | None = None
-    """Samples a step; without it, the task's own."""
+    """Samples at a time in each process; without it, the task's own."""
+    accumulate: int | None = None
+    """Batches a step in each process, 1 unless said: more samples a step than memory has room for at once."""
     lr: float | None = None
     """Highest learning rate; without it, the task's own."""
+    rates: tuple[str, ...] = ()
+    """`beginning=share`: weights whose names begin so learn at that share of the rate."""
+    weight_decay: float | None = None
+    """Of AdamW; without it, the task's own, as for the three below."""
+    ema: float | None = None
+    """Decay of the averaged weights."""
+    clip: float | None = None
+    """Longest gradient (L2 norm over all weights)."""
+    warmup: float | None = None
+    """Share of the budget in which the rate rises."""
     seed: int = 0
     """Of weights and batches."""
     device: Device = "auto"
@@ -47,8 +64,8 @@ class TrainOptions:
     """`name=value`: options of the task alone."""
     pause_after_minutes: float | None = None
     """End this process after so long, with a checkpoint, where a machine gives no more time at once."""
-    every_minutes: float = 3.0
-    """How often to write a checkpoint and a sample, and to measure."""
+    every_minutes: float | None = None
+    """How often to write a checkpoint and a sample, and to measure; 3 unless said."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +89,15 @@ class Settings:
     seed: int
     device: str
     precision: str
+    accumulate: int = 1
+    rates: tuple[str, ...] = ()
+    processes: int = 1
+    """Each draws its own batches."""
 
     def check_same(self, before: Mapping[str, Any], folder: Path) -> None:
         """Raise ``BadInput`` naming what another command changed."""
         mine = asdict(self)
+        before = {field.name: field.default for field in fields(self)} | dict(before)
         changed = [key for key, value in mine.items() if before.get(key) != value]
         if changed:
             told = "; ".join(f"{key} was {_short(before.get(key))}, now {_short(mine[key])}" for key in changed)
@@ -85,35 +107,46 @@ class Settings:
             )
 
 
-def settle(name: str, options: TrainOptions, defaults: Any, device: str) -> Settings:
+def settle(name: str, options: TrainOptions, defaults: Any, device: str, processes: int = 1) -> Settings:
     """The settings of a command. Raises ``BadInput`` for values that can't be and files that are not there."""
-    minutes = options.max_minutes if options.max_minutes is not None else defaults.minutes
     settings = Settings(
         task=name,
         packs=tuple(_sha256(path) for path in options.packs),
         options=tuple(sorted(options.set)),
         warm_start=None if options.warm_start is None else _sha256(options.warm_start),
-        seconds=60.0 * minutes,
+        seconds=60.0 * _said(options.max_minutes, defaults.minutes),
         steps=options.steps,
-        batch=options.batch if options.batch is not None else defaults.batch,
-        lr=options.lr if options.lr is not None else defaults.lr,
-        weight_decay=defaults.weight_decay,
-        ema=defaults.ema,
-        clip=defaults.clip,
-        warmup=defaults.warmup,
+        batch=_said(options.batch, defaults.batch),
+        lr=_said(options.lr, defaults.lr),
+        weight_decay=_said(options.weight_decay, defaults.weight_decay),
+        ema=_said(options.ema, defaults.ema),
+        clip=_said(options.clip, defaults.clip),
+        warmup=_said(options.warmup, defaults.warmup),
         seed=options.seed,
         device=device,
         precision=options.precision if options.precision != "auto" else ("bf16" if device == "cuda" else "fp32"),
+        accumulate=_said(options.accumulate, 1),
+        rates=tuple(sorted(options.rates)),
+        processes=processes,
     )
-    _check_positive("--max-minutes", minutes)
+    _check(options, settings)
+    return settings
+
+
+def _check(options: TrainOptions, settings: Settings) -> None:
+    _check_positive("--max-minutes", options.max_minutes)
     _check_positive("--steps", settings.steps)
     _check_positive("--batch", settings.batch)
+    _check_positive("--accumulate", settings.accumulate)
     _check_positive("--lr", settings.lr)
+    _check_positive("--clip", settings.clip)
     _check_positive("--pause-after-minutes", options.pause_after_minutes)
     _check_positive("--every-minutes", options.every_minutes)
-    if settings.precision == "fp16" and device == "cpu":
+    for option, share in (("--ema", settings.ema), ("--warmup", settings.warmup), ("--weight-decay", settings.weight_decay)):
+        if not 0 <= share < 1:
+            raise BadInput(f"{option} {share} makes no sense: give a number from 0 to below 1.")
+    if settings.precision == "fp16" and settings.device == "cpu":
         raise BadInput("--precision fp16 needs a GPU: use bf16 or fp32 on the processor.")
-    return settings
 
 
 def task_options(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -133,6 +166,10 @@ def choose_device(device: Device) -> str:
     if not there[device]:
         raise BadInput(f"--device {device}: torch finds none here. Leave it out, or give --device cpu.")
     return device
+
+
+def _said(value: Any, default: Any) -> Any:
+    return default if value is None else value
 
 
 def _check_positive(option: str, value: float | None) -> None:

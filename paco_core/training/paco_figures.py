@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from paco_core.data.bank import Bank, read_bank
 from paco_core.nets.parallel_vae import ParallelVae
+from paco_core.training.paco_options import StageOptions
 from paco_core.training.paco_scenes import PacoScenes, exact_scenes, pick
 
 MEASURED, MOST = 48, 4
@@ -42,10 +43,10 @@ class Measured:
     """(b, k): sampled objects, hidden ones first."""
 
 
-def read_held_out(packs: Sequence[Path], device: torch.device, side_px: int) -> tuple[Measured, ...]:
+def read_held_out(packs: Sequence[Path], device: torch.device, options: StageOptions) -> tuple[Measured, ...]:
     """Scenes of each pack. Raises ``BadInput`` for what is no pack."""
-    banks = {pack.stem: read_bank([pack], size=128, measuring=True).to(device) for pack in packs}
-    return tuple(_measured(name, bank, side_px, MEASURED) for name, bank in banks.items())
+    banks = {pack.stem: read_bank([pack], size=options.bank, measuring=True).to(device) for pack in packs}
+    return tuple(_measured(name, bank, options.side, MEASURED) for name, bank in banks.items())
 
 
 def shown(held_out: Sequence[Measured], bank: Bank, side_px: int) -> Measured:

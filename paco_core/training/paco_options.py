@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from paco_core.errors import BadInput
-from paco_core.nets.paco_config import PACO_SD, PACO_SD21, PACO_SMALL, PACO_TINY, PacoConfig
+from paco_core.nets.paco_config import PACO_SD, PACO_SD21, PACO_SD_TINY, PACO_SMALL, PACO_TINY, PacoConfig
 from paco_core.registry import did_you_mean
 
-SCALES = {config.name: config for config in (PACO_SMALL, PACO_SD, PACO_SD21, PACO_TINY)}
+SCALES = {config.name: config for config in (PACO_SMALL, PACO_SD, PACO_SD21, PACO_TINY, PACO_SD_TINY)}
 T = TypeVar("T")
 
 
@@ -26,6 +26,10 @@ class StageOptions:
     """The same at first …"""
     large_from: float = 0.7
     """… until this share of the budget: small scenes cost a quarter."""
+    bank: int = 128
+    """Side of the pictures of whole objects that scenes are made of, px: larger scenes want larger ones."""
+    checkpointing: int = 0
+    """1: what lies between the blocks of the networks is computed again on the way back, in place of being kept in memory."""
 
     def side_at(self, share: float) -> int:
         """Of the scenes of a step."""

@@ -82,8 +82,8 @@ class Stage1Task:
         self.options = read_options(inputs.options, Stage1Options, self.name)
         self.config = self.options.config
         self.scenes = inputs.batch
-        self.bank = read_bank(inputs.packs, size=128).to(inputs.device)
-        self.held_out = paco_figures.read_held_out(inputs.held_out, inputs.device, self.options.side)
+        self.bank = read_bank(inputs.packs, size=self.options.bank).to(inputs.device)
+        self.held_out = paco_figures.read_held_out(inputs.held_out, inputs.device, self.options)
         self.shown = paco_figures.shown(self.held_out, self.bank, self.options.side)
         self.features = FeatureNet().eval().requires_grad_(False).to(inputs.device)
         load_weights(self.features, FEATURES)
@@ -91,6 +91,8 @@ class Stage1Task:
     def build(self) -> Stage1Model:
         """From Stable Diffusion's autoencoder, or with fresh weights."""
         vae = vae_from_folder(self.config, Path(self.options.base) / "vae") if self.options.base else ParallelVae(self.config)
+        if self.options.checkpointing:
+            vae.vae.enable_gradient_checkpointing()
         return Stage1Model(vae, adversary=self.options.gan > 0)
 
     def shipped(self, model: nn.Module) -> nn.Module:

@@ -67,16 +67,19 @@ class Stage2Task:
     def __init__(self, inputs: TaskInputs) -> None:
         self.options = read_options(inputs.options, Stage2Options, self.name)
         self.scenes, self.device = inputs.batch, inputs.device
-        self.bank = read_bank(inputs.packs, size=128).to(inputs.device)
+        self.bank = read_bank(inputs.packs, size=self.options.bank).to(inputs.device)
         self.config, self.vae = self._first_stage()
         self.clip = None if self.config.text_buckets else ClipNames(self.config, Path(self.options.base), inputs.device)
-        self.held_out = paco_figures.read_held_out(inputs.held_out, inputs.device, self.options.side)
+        self.held_out = paco_figures.read_held_out(inputs.held_out, inputs.device, self.options)
         self.shown = paco_figures.shown(self.held_out, self.bank, self.options.side)
 
     def build(self) -> Paco:
         """The frozen first stage, and a generator that learns."""
         folder = Path(self.options.base) / "unet"
         generator = generator_from_folder(self.config, folder) if self.options.base else VisibleToComplete(self.config)
+        if self.options.checkpointing:
+            for net in (generator.unet, generator.control, self.vae.vae):
+                net.enable_gradient_checkpointing()
         return Paco(self.config, self.vae, generator)
 
     def shipped(self, model: nn.Module) -> nn.Module:

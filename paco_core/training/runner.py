@@ -17,12 +17,15 @@ from paco_core.nets.weights import load_weights
 from paco_core.progress import Progress, silent
 from paco_core.training import log as runlog
 from paco_core.training.checkpoint import CHECKPOINT, read_checkpoint, write_checkpoint
-from paco_core.training.options import Settings, TrainOptions, choose_device, settle, task_options
+from paco_core.training.memory import room_for
+from paco_core.training.options import EVERY_MINUTES, Settings, TrainOptions, choose_device, settle, task_options
+from paco_core.training.recipe import with_recipe
 from paco_core.training.results import TrainingResult, finish, finished_before, look
 from paco_core.training.schedule import Budget
 from paco_core.training.stopping import StopRequest
 from paco_core.training.task import Task, TaskInputs
 from paco_core.training.tasks import find_task
+from paco_core.training.team import Team, processes
 from paco_core.training.trainer import StepReport, Trainer
 
 log = logging.getLogger(__name__)
@@ -43,21 +46,27 @@ def train(
 
     Writes into ``options.out``: ``state.pt`` (checkpoint), ``log.jsonl``, ``samples/*.png`` and, in the end,
     ``weights.safetensors`` (averaged, half precision) and ``figures.json``. Raises ``BadInput`` for what can't be used or
-    does not fit the run in the folder, ``TrainingFailed`` when the loss stays not a number, and ``KeyboardInterrupt`` after
-    Ctrl-C or SIGTERM, when the checkpoint is written.
+    does not fit the run in the folder, ``TrainingFailed`` when the loss stays not a number, ``MemoryFull`` when a step finds
+    no room, and ``KeyboardInterrupt`` after Ctrl-C or SIGTERM, when the checkpoint is written.
+
+    Where a launcher started several processes, each calls this with the same options and a folder that all can read; the
+    main one alone writes, and its result alone has figures.
     """
     maker = find_task(name)
-    device = choose_device(options.device)
-    settings = settle(name, options, maker.defaults, device)
+    options = with_recipe(options)
+    settings = settle(name, options, maker.defaults, choose_device(options.device), processes())
     if _before(settings, options.out) is not None and (result := finished_before(options.out)) is not None:
         return result
-    task: Task = maker(
-        TaskInputs(options.packs, options.held_out, torch.device(device), settings.batch, task_options(options.set))
-    )
-    with _only_run_in(options.out):
-        run = _Run(Trainer(task, settings), options, progress, clock)
-        run.begin(_before(settings, options.out))
-        return run.to_the_end()
+    team = Team(precision=settings.precision, device=settings.device)
+    task: Task = maker(TaskInputs(options.packs, options.held_out, team.device, settings.batch, task_options(options.set)))
+    with _only_run_in(options.out, team):
+        run = _Run(Trainer(task, settings, team), options, progress, clock)
+        before = _before(settings, options.out)
+        team.wait()  # nobody writes before all have looked
+        run.begin(before)
+        result = run.to_the_end()
+        team.wait()  # a launcher ends all when one has gone
+        return result
 
 
 def _before(settings: Settings, folder: Path) -> dict[str, Any] | None:
@@ -69,34 +78,45 @@ def _before(settings: Settings, folder: Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _only_run_in(folder: Path) -> Iterator[None]:
+def _only_run_in(folder: Path, team: Team) -> Iterator[None]:
+    """The main process holds the folder; the others wait until it does."""
+    lock = _locked(folder) if team.main else None
+    team.wait()
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _locked(folder: Path) -> FolderLock:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"{folder} can't be made a folder ({error.strerror or error}). Choose another --out.") from error
     lock = FolderLock(folder)
     lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+    return lock
 
 
 class _Run:
-    """One process's share of a run."""
+    """From one start to a pause, a stop or the end, by one process of a team."""
 
     def __init__(self, trainer: Trainer, options: TrainOptions, progress: Progress, clock: Callable[[], float]) -> None:
         self.trainer, self.options, self.progress, self.clock = trainer, options, progress, clock
+        self.team = trainer.team
         self.budget = Budget(trainer.settings.seconds, trainer.settings.steps)
         self.window = runlog.Window()
 
     def begin(self, before: dict[str, Any] | None) -> None:
         """Go on from a checkpoint; or begin, with a checkpoint of that: there is always one to return to."""
         trainer, folder = self.trainer, self.options.out
-        sweep(folder)
+        if self.team.main:
+            sweep(folder)
         if before is not None:
             trainer.load(before["trainer"])
-            runlog.forget_after(folder, trainer.steps)
+            if self.team.main:
+                runlog.forget_after(folder, trainer.steps)
         else:
             if self.options.warm_start is not None:
                 load_weights(trainer.task.shipped(trainer.model), self.options.warm_start)
@@ -107,13 +127,14 @@ class _Run:
 
     def to_the_end(self) -> TrainingResult:
         """Train what is left of the budget; then measure and export, unless a pause or a stop comes first."""
-        with StopRequest() as stop:
+        with StopRequest(insist=self.team.size == 1) as stop:
             self._loop(stop)
-        if stop.asked:
+            asked = self.team.anybody(stop.asked)
+        if asked:
             raise KeyboardInterrupt
         trainer = self.trainer
-        if self._share() < 1:
-            return TrainingResult(self.options.out, False, trainer.steps, trainer.seconds, trainer.guard.skipped, {})
+        if self._share() < 1 or not self.team.main:
+            return TrainingResult(self.options.out, self._share() >= 1, trainer.steps, trainer.seconds, trainer.guard.skipped, {})
         result = finish(trainer, self.options)
         self._write_line({"figures": result.figures})
         return result
@@ -122,16 +143,23 @@ class _Run:
         trainer, options = self.trainer, self.options
         began, looked, at_start = self.clock() - trainer.seconds, trainer.seconds, self._done()
         pause = trainer.seconds + 60 * (options.pause_after_minutes or float("inf"))
-        while self._share() < 1 and not stop.asked and trainer.seconds < pause:
-            report = trainer.step(self._share())
+        asked = self.team.anybody(stop.asked)
+        while self._share() < 1 and not asked and trainer.seconds < pause:
+            with room_for(trainer.settings):
+                report = trainer.step(self._share())
             self._obey(report)
             self._note(report, at_start)
-            if trainer.seconds - looked >= 60 * options.every_minutes:
+            if trainer.seconds - looked >= 60 * (options.every_minutes or EVERY_MINUTES):
                 looked = trainer.seconds
                 self._save()
-                self._write_line({"figures": look(trainer, options.out)})
-            trainer.seconds = self.clock() - began
+                self._look()
+            trainer.seconds, asked = self.team.main_says(self.clock() - began), self.team.anybody(stop.asked)
         self._save()
+
+    def _look(self) -> None:
+        """The others wait for the main process with their next step."""
+        if self.team.main:
+            self._write_line({"figures": look(self.trainer, self.options.out)})
 
     def _share(self) -> float:
         return self.budget.share(self.trainer.seconds, self.trainer.steps)
@@ -149,7 +177,8 @@ class _Run:
         if state is None:
             raise TrainingFailed(f"{self.options.out / CHECKPOINT} is gone: there is nothing to return to.")
         self.trainer.return_to(state["trainer"])
-        log.warning("The loss is not a number: back to step %d, with half the rate.", self.trainer.steps)
+        if self.team.main:
+            log.warning("The loss is not a number: back to step %d, with half the rate.", self.trainer.steps)
 
     def _done(self) -> tuple[int, int]:
         """Done and total, in steps where steps are the budget, in seconds elsewhere."""
@@ -158,6 +187,8 @@ class _Run:
         return round(self.trainer.seconds), round(self.budget.seconds)
 
     def _note(self, report: StepReport, at_start: tuple[int, int]) -> None:
+        if not self.team.main:
+            return
         self.window.add(report.values)
         if self.trainer.steps % LOG_EVERY:
             return
@@ -179,4 +210,5 @@ class _Run:
         """Write a checkpoint, unless the last steps failed: then the one that is there is the last good one."""
         if self.trainer.guard.in_a_row == 0:
             state = {"settings": asdict(self.trainer.settings), "trainer": self.trainer.state()}
-            write_checkpoint(self.options.out, state)
+            if self.team.main:
+                write_checkpoint(self.options.out, state)

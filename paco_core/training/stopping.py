@@ -8,10 +8,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """While it is entered (in the main thread), the first signal sets ``asked``; a second one acts as it always does."""
+    """While it is entered (in the main thread), the first signal sets ``asked``; a second one acts as it always does.
 
-    def __init__(self) -> None:
+    Unless ``insist`` is false: launchers of several processes send on what a terminal has already sent to each of them, and
+    kill the ones that take longer than they allow.
+    """
+
+    def __init__(self, *, insist: bool = True) -> None:
         self.asked = False
+        self._insist = insist
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopRequest":
@@ -23,7 +28,8 @@ class StopRequest:
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
-        self._give_back()
+        if self._insist:
+            self._give_back()
 
     def _give_back(self) -> None:
         for number, handler in self._before.items():
