@@ -102,6 +102,14 @@ def test_once_trained_each_mask_and_its_occluder_ask_for_something_else_and_by_t
     assert (vae.decode(full_map, masks, masks.roll(1, 1))[1] - logits).abs().max() > 1e-3
 
 
+def test_an_autoencoder_that_sees_colours_starts_from_them():
+    vae, masks = made(replace(PACO_TINY, sees_colours=True)), stripes(2)
+    colour = torch.tensor([0.5, -0.25, 0.75]).view(1, 3, 1, 1)
+    picture = torch.where(masks[:, :1] > 0, colour, torch.rand(1, 3, SIDE_PX, SIDE_PX, generator=seeded()))
+    answer = vae.decode(torch.randn(1, 4, 8, 8, generator=seeded()), masks, None, picture)[0]
+    assert torch.allclose(answer[:, 0], colour.expand_as(answer[:, 0]), atol=1e-5)
+
+
 def test_an_autoencoder_that_sees_colours_reads_them_within_the_masks_alone():
     vae, masks = stir(made(replace(PACO_TINY, sees_colours=True))), stripes(2)
     full_map = torch.randn(1, 4, 8, 8, generator=seeded())

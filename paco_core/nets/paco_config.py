@@ -52,8 +52,9 @@ class PacoConfig:
     literal_sum: bool = False
     """Add features up without the correction by the canvas, as Section 4.1 is written."""
     sees_colours: bool = False
-    """The mask query reads the visible part's colours, too: the photo is at hand whenever a map is decoded. The paper's reads its
-    mask alone; without them, a small autoencoder paints everything brown for its first thousand steps (measured)."""
+    """The decoder knows the visible part's colours, diffused into the hidden part: the mask query reads them, and answers are
+    added to them. The photo is at hand whenever a map is decoded; the paper's decoder is told the mask alone. Without them a
+    small autoencoder paints everything brown for its first thousand steps (measured)."""
     patch: int = 1
     """The autoencoder reads and writes squares of so many pixels as channels (pixel-unshuffle, linear as the fusion): at 2, its
     finest and dearest convolutions run at half the side."""

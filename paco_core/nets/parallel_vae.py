@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from paco_core.nets.mask_query import MaskQuery
 from paco_core.nets.paco_config import PacoConfig
+from paco_core.nets.priors import diffused, known_colours
 
 LOG_VARIANCE = -5.0
 """Where the log-variance of fresh weights starts: at 0, the noise drowns the means and colour is never learned (measured)."""
@@ -25,7 +26,8 @@ MASK_LOGIT = -2.0
 class ParallelVae(nn.Module):
     """diffusers' AutoencoderKL with a sum in its encoder, and with a mask query and a mask channel in its decoder.
 
-    At the start its colours are exactly those of the plain decoder: all that is new enters through weights of zero.
+    At the start its colours are exactly those of the plain decoder: all that is new enters through weights of zero; or, where
+    it sees colours, those of the visible part, diffused.
     """
 
     mean: torch.Tensor
@@ -49,6 +51,10 @@ class ParallelVae(nn.Module):
         self.register_buffer(
             "std", torch.tensor(config.latent_std).view(1, -1, 1, 1).expand(1, config.latent_channels, 1, 1).clone()
         )
+        if config.sees_colours:
+            with torch.no_grad():
+                self.vae.decoder.conv_out.weight[: 3 * config.patch**2] = 0
+                self.vae.decoder.conv_out.bias[: 3 * config.patch**2] = 0
         if config.pretrained:
             for part in (self.vae.encoder, self.vae.quant_conv, self.vae.post_quant_conv):
                 part.requires_grad_(False)
@@ -102,14 +108,12 @@ class ParallelVae(nn.Module):
         (b, k, 3, H, W), -1 to 1 on the canvas, and the logits of their whole masks (b, k, H, W).
 
         ``occluders`` (b, k, H, W): what may hide each of them; without it, nothing is said about that. ``picture``
-        (b, 3, H, W), -1 to 1, is read within the masks, and by ``sees_colours`` alone.
+        (b, 3, H, W), -1 to 1, is read within the masks, and where ``sees_colours`` says so.
         """
         occluders = torch.zeros_like(masks) if occluders is None else occluders
         planes = torch.stack([masks, occluders], dim=2)
-        if self.config.sees_colours:
-            if picture is None:
-                raise ValueError("this autoencoder sees colours: give the picture.")
-            planes = torch.cat([planes, picture[:, None] * masks[:, :, None]], dim=2)
+        fill = self._fill(picture, masks) if self.config.sees_colours else None
+        planes = planes if fill is None else torch.cat([planes, fill], dim=2)
         found = self.vae.post_quant_conv(full_map * self.std + self.mean)
         answers = self.query(found, planes)
         repeated = found.repeat_interleave(masks.shape[1], dim=0)
@@ -118,7 +122,15 @@ class ParallelVae(nn.Module):
         pictures, whole = (
             functional.pixel_shuffle(x, self.config.patch).unflatten(0, masks.shape[:2]) for x in (colours, logits)
         )
-        return pictures, whole[:, :, 0]
+        return pictures if fill is None else pictures + fill, whole[:, :, 0]
+
+    def _fill(self, picture: torch.Tensor | None, masks: torch.Tensor) -> torch.Tensor:
+        """(b, k, 3, H, W): the colours of every object's visible part, diffused over the picture."""
+        if picture is None:
+            raise ValueError("this autoencoder sees colours: give the picture.")
+        every = picture[:, None].expand(-1, masks.shape[1], -1, -1, -1).flatten(0, 1)
+        known = known_colours(masks.flatten(0, 1)[:, None])
+        return diffused(every, known).unflatten(0, masks.shape[:2])
 
     def _features(self, rgb: torch.Tensor, alpha: torch.Tensor | None) -> torch.Tensor:
         """What is added up, of every picture of (b, n, ...) by itself."""

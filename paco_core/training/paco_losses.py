@@ -9,6 +9,7 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from paco_core.nets.features import FeatureNet
+from paco_core.nets.paco_config import PacoConfig
 
 AROUND = 0.25
 """Weight of colours outside of the object, where the canvas is asked for, next to 1 within."""
@@ -16,14 +17,19 @@ MOST_WEIGHT = 1e4
 """Of the adversarial loss (taming-transformers and latent diffusion clamp there, too)."""
 
 
-def colour_loss(colours: torch.Tensor, truth: torch.Tensor, amodal: torch.Tensor) -> torch.Tensor:
-    """Absolute plus squared errors of (b, k, 3, s, s), -1 … 1, weighted by ``amodal`` (b, k, s, s) or ``AROUND``.
+def colour_loss(colours: torch.Tensor, truth: torch.Tensor, amodal: torch.Tensor, around: float = AROUND) -> torch.Tensor:
+    """Absolute plus squared errors of (b, k, 3, s, s), -1 … 1, weighted by ``amodal`` (b, k, s, s), elsewhere by ``around``.
 
     Squared errors bring colour off the canvas's (notes of the first trainings: absolute ones alone stay there for long).
     """
     error = colours - truth
-    weight = AROUND + (1 - AROUND) * amodal[:, :, None]
+    weight = around + (1 - around) * amodal[:, :, None]
     return ((error.abs() + error.square()) * weight).mean()
+
+
+def around(config: PacoConfig) -> float:
+    """``AROUND``; 0 where a decoder starts from diffused colours: they go on outside of the object, its mask says where it ends."""
+    return 0.0 if config.sees_colours else AROUND
 
 
 def mask_loss(logits: torch.Tensor, amodal: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from paco_core.training import paco_figures
 from paco_core.training.paco_losses import (
     PatchDiscriminator,
     adaptive_weight,
+    around,
     colour_loss,
     discriminator_loss,
     generator_loss,
@@ -124,7 +125,7 @@ class Stage1Task:
         )
         colours, logits = (x.float() for x in model.vae.decode(maps, visible, occluder, scenes.composite))
         parts = {
-            "colour": colour_loss(colours, truth, amodal),
+            "colour": colour_loss(colours, truth, amodal, around(self.config)),
             "mask": options.mask * mask_loss(logits, amodal),
             "kl": options.kl * latents.kl().float().mean(),
         }

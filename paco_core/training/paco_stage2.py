@@ -20,7 +20,7 @@ from paco_core.nets.pretrained import generator_from_folder
 from paco_core.nets.visible_to_complete import VisibleToComplete
 from paco_core.nets.weights import holds, load_weights
 from paco_core.training import paco_figures
-from paco_core.training.paco_losses import colour_loss, mask_loss
+from paco_core.training.paco_losses import around, colour_loss, mask_loss
 from paco_core.training.paco_options import StageOptions, read_options
 from paco_core.training.paco_scenes import SLOTS, PacoScenes, draw_scenes, pick
 from paco_core.training.task import Defaults, TaskInputs
@@ -131,7 +131,10 @@ class Stage2Task:
         )
         colours, logits = (x.float() for x in vae.decode(clean, visible, occluder, scenes.composite))
         weight = self.options.pixels
-        return {"colour": weight * colour_loss(colours, truth, amodal), "mask": weight * mask_loss(logits, amodal)}
+        return {
+            "colour": weight * colour_loss(colours, truth, amodal, around(self.config)),
+            "mask": weight * mask_loss(logits, amodal),
+        }
 
     def sample(self, model: nn.Module) -> np.ndarray:
         """Rows of: the picture, then some sampled objects as completed in a few steps, and as they are."""
