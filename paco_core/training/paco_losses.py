@@ -28,7 +28,7 @@ def colour_loss(colours: torch.Tensor, truth: torch.Tensor, amodal: torch.Tensor
 
 
 def around(config: PacoConfig) -> float:
-    """``AROUND``; 0 where a decoder starts from diffused colours: they go on outside of the object, its mask says where it ends."""
+    """``AROUND``; 0 where a decoder starts from diffused colours, which go on outside of the object."""
     return 0.0 if config.sees_colours else AROUND
 
 
