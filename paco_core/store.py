@@ -25,6 +25,10 @@ from paco_core.files import remove_files, sweep, write_atomic, writing
 from paco_core.lock import LOCK_FILE, FolderLock
 
 log = logging.getLogger(__name__)
+
+SOURCES = ("*.py", "*.safetensors")
+"""What results of a package depend on; all weights that come with it are read in a tenth of a second."""
+
 T = TypeVar("T")
 
 MARKER = "run.json"
@@ -192,12 +196,12 @@ def _sha256(data: bytes | memoryview) -> str:
 
 @cache
 def source_fingerprint(packages: tuple[str, ...]) -> str:
-    """SHA-256 over the source of whole packages: a changed program never reads results of the old one."""
+    """SHA-256 over the source and the weights of whole packages: a changed program never reads results of the old one."""
     digest = hashlib.sha256()
     for package in packages:
         spec = importlib.util.find_spec(package)
         for folder in spec.submodule_search_locations or () if spec else ():
-            for file in sorted(Path(folder).rglob("*.py")):
+            for file in sorted(file for pattern in SOURCES for file in Path(folder).rglob(pattern)):
                 digest.update(f"{package}/{file.relative_to(folder).as_posix()}\0".encode())
                 digest.update(file.read_bytes())
     return digest.hexdigest()

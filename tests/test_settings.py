@@ -127,7 +127,16 @@ def other(value: Any) -> Any:
     return "png" if value == "jpeg" else "other"
 
 
-@pytest.mark.parametrize("path", leaves(Config()))
+STRATEGY = "deocclusion.completion.strategy"
+"""Changes which stages there are."""
+
+
+def test_another_strategy_completes_other_objects_together(inputs: Inputs, finished: Remembered):
+    with pytest.raises(KeyError, match="layer_2"):  # a stage for each of the three
+        dry(inputs, changed(Config(), STRATEGY, "one-by-one"), finished)
+
+
+@pytest.mark.parametrize("path", [path for path in leaves(Config()) if path != STRATEGY])
 def test_a_changed_setting_recomputes_what_depends_on_it_and_nothing_else(
     path: str, inputs: Inputs, finished: Remembered, monkeypatch: pytest.MonkeyPatch
 ):

@@ -1,5 +1,6 @@
 """The run folder: what changed is computed again, and a stop at any moment loses nothing."""
 
+import importlib
 import io
 import json
 import logging
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from paco_core.errors import BadInput
-from paco_core.store import Rescue, RunFolder, StageResult
+from paco_core.store import Rescue, RunFolder, StageResult, source_fingerprint
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,22 @@ def test_results_of_other_code_are_not_read(toy: ToyGraph, monkeypatch: pytest.M
     monkeypatch.setattr("paco_core.store.source_fingerprint", lambda packages: "other code")
     toy.run(Settings())
     assert toy.computed == ["depth", "order", "fill"]
+
+
+@pytest.mark.parametrize("name", ["code.py", "weights/net.safetensors"])
+def test_other_code_and_other_weights_are_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    seen = []
+    for number, content in enumerate((b"one", b"one", b"two")):
+        package = tmp_path / str(number) / "toy_package"
+        (package / "weights").mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / name).write_bytes(content)
+        (package / "notes.txt").write_text(str(number))
+        monkeypatch.syspath_prepend(package.parent)
+        importlib.invalidate_caches()
+        seen.append(source_fingerprint.__wrapped__(("toy_package",)))
+        monkeypatch.undo()
+    assert seen[0] == seen[1] != seen[2]
 
 
 def damage_by_cutting(data: bytes) -> bytes:
