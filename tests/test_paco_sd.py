@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from paco_core.nets.paco_config import PACO_SD_TINY
 from paco_core.training import log as runlog
 from paco_core.training.checkpoint import read_checkpoint
 from paco_core.training.options import TrainOptions
+from paco_core.training.paco_stage1 import Stage1Task
 from paco_core.training.paco_stage2 import Stage2Task
 from paco_core.training.results import FIGURES, WEIGHTS
 from paco_core.training.runner import train
@@ -135,6 +138,18 @@ def test_rescaled_guidance_has_the_deviation_of_the_answer_with_names():
     spread = [x.std(dim=(1, 2, 3)) for x in (plain, far, back)]
     assert torch.allclose(spread[2], spread[0], atol=1e-5) and not torch.allclose(spread[1], spread[0], rtol=0.05)
     assert torch.allclose(half, (far + back) / 2, atol=1e-5)
+
+
+def task_of(kind: Callable[[TaskInputs], Any], folder: Path, *more: str) -> Any:
+    told = dict(pair.split("=", 1) for pair in options(folder, *more))
+    return kind(TaskInputs((folder / "train.pack",), (), torch.device("cpu"), 2, told))
+
+
+def test_what_the_paper_says_literally_is_a_switch(folder: Path, first: Path):
+    plain, literal = (task_of(Stage1Task, folder, f"literal_sum={choice}").build() for choice in (0, 1))
+    assert (plain.vae.config.literal_sum, literal.vae.config.literal_sum) == (False, True)
+    pair = [task_of(Stage2Task, folder, f"stage1={first}", f"layerlike={share}").batch(seeded(), 1.0).scenes for share in (0, 1)]
+    assert torch.equal(pair[0].composite, pair[1].composite) and not torch.equal(pair[0].sampled, pair[1].sampled)
 
 
 def kept_bytes(task: Stage2Task) -> tuple[int, dict[str, torch.Tensor]]:
