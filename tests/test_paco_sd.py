@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from paco_core.nets.paco_config import PACO_SD_TINY
 from paco_core.training import log as runlog
 from paco_core.training.checkpoint import read_checkpoint
 from paco_core.training.options import TrainOptions
+from paco_core.training.paco_stage1 import Stage1Task
 from paco_core.training.paco_stage2 import Stage2Task
 from paco_core.training.results import FIGURES, WEIGHTS
 from paco_core.training.runner import train
@@ -137,6 +140,18 @@ def test_rescaled_guidance_has_the_deviation_of_the_answer_with_names():
     assert torch.allclose(half, (far + back) / 2, atol=1e-5)
 
 
+def task_of(kind: Callable[[TaskInputs], Any], folder: Path, *more: str) -> Any:
+    told = dict(pair.split("=", 1) for pair in options(folder, *more))
+    return kind(TaskInputs((folder / "train.pack",), (), torch.device("cpu"), 2, told))
+
+
+def test_what_the_paper_says_literally_is_a_switch(folder: Path, first: Path):
+    plain, literal = (task_of(Stage1Task, folder, f"literal_sum={choice}").build() for choice in (0, 1))
+    assert (plain.vae.config.literal_sum, literal.vae.config.literal_sum) == (False, True)
+    pair = [task_of(Stage2Task, folder, f"stage1={first}", f"layerlike={share}").batch(seeded(), 1.0).scenes for share in (0, 1)]
+    assert torch.equal(pair[0].composite, pair[1].composite) and not torch.equal(pair[0].sampled, pair[1].sampled)
+
+
 def kept_bytes(task: Stage2Task) -> tuple[int, dict[str, torch.Tensor]]:
     """What a step keeps for its way back, and the gradients that it finds."""
     torch.manual_seed(0)
@@ -181,5 +196,6 @@ def test_two_processes_train_pause_and_go_on(folder: Path, first: Path, name: st
     state = read_checkpoint(folder / out)
     assert state is not None and state["trainer"]["steps"] == 1 and len(state["trainer"]["random_elsewhere"]) == 1
     assert two_processes(folder, name, out, more=more) == 0
-    assert load_file(folder / out / WEIGHTS) and (folder / out / FIGURES).exists()
+    assert (folder / out / FIGURES).exists()
+    assert load_file(folder / out / WEIGHTS) if name == STAGE1 else load_paco(folder / out / WEIGHTS)
     assert not [line for line in runlog.read(folder / out) if line["skipped"]]

@@ -77,7 +77,7 @@ def test_the_recipes_of_the_package_fit_their_tasks(name: str, tmp_path: Path):
     told = task_options(load_preset(name, Recipe, group=GROUP).set)
     kind, needed = (Stage1Options, {}) if "stage1" in name else (Stage2Options, {"stage1": "w"})
     made = read_options(needed | told | ({"base": "folder"} if "-sd-" in name else {}), kind, name)
-    assert made.config is SCALES[made.scale] and made.scale == name.rpartition("-")[0]
+    assert made.config == SCALES[made.scale] and made.scale == name.rpartition("-")[0]
     settings(tmp_path, config=name)
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,12 @@ from tests.tinytask import NAME, tiny_options, tiny_pack
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
 
 
 def together(*words: str) -> str:
     """What two processes of torchrun say on stderr."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*TORCHRUN, *words], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
 
@@ -92,6 +93,20 @@ def test_the_main_process_alone_writes_figures_and_each_step_once(runs: Path):
 def test_another_number_of_processes_is_refused(runs: Path):
     with pytest.raises(BadInput, match="processes was 2, now 1"):
         train(NAME, tiny_options(runs / "whole"))
+
+
+def test_a_signal_to_the_launcher_ends_both_with_a_checkpoint(runs: Path):
+    out = runs / "signalled"
+    words = f"tests.tinytask {NAME} --packs {runs / 'tiny.pack'} --out {out} --device cpu --steps 60 --set sleep_s=0.05".split()
+    launcher = subprocess.Popen([*TORCHRUN, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    while not (out / runlog.LOG_FILE).exists() and launcher.poll() is None:
+        time.sleep(0.1)
+    launcher.terminate()
+    _, said = launcher.communicate(timeout=60)
+    assert launcher.returncode != 0 and said.count("The same command goes on from here") == 1
+    assert 20 <= state_of(out)["steps"] < 60
+    together(*words)
+    assert all(map(torch.equal, load_file(out / WEIGHTS).values(), load_file(runs / "whole" / WEIGHTS).values()))
 
 
 def test_the_command_works_in_two_processes_and_tells_once(runs: Path):

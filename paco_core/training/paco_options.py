@@ -1,7 +1,7 @@
 """What ``--set`` may say to the two tasks of PACO."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 from paco_core.errors import BadInput
@@ -28,6 +28,8 @@ class StageOptions:
     """… until this share of the budget: small scenes cost a quarter."""
     bank: int = 128
     """Side of the pictures of whole objects that scenes are made of, px: larger scenes want larger ones."""
+    literal_sum: int = 0
+    """1: objects are added up as section 4.1 is written, canvases and all; the second stage has it from its first."""
     checkpointing: int = 0
     """1: what lies between the blocks of the networks is computed again on the way back, in place of being kept in memory."""
 
@@ -52,7 +54,7 @@ class StageOptions:
             raise BadInput(f"{self.scale} {needs}.")
         if min(self.side, self.small_side) < 1 or self.side % config.factor or self.small_side % config.factor:
             raise BadInput(f"side={self.side} and small_side={self.small_side} have to be multiples of {config.factor}.")
-        return config
+        return replace(config, literal_sum=bool(self.literal_sum))
 
 
 def read_options(options: Mapping[str, str], kind: type[T], task: str) -> T:

@@ -10,7 +10,7 @@ from paco_core.data.augment import Roughness, rough_masks
 from paco_core.data.bank import Bank
 from paco_core.data.crops import in_front
 from paco_core.data.ensemble import EnsembleBatch, compose
-from paco_core.data.subset import choose_subset
+from paco_core.data.subset import LAYERLIKE, choose_subset
 
 SLOTS, SCALE = 5, (0.2, 0.6)
 """Crops of one layer show few objects, and show them large; slots are fixed, because changing shapes are slow."""
@@ -63,18 +63,20 @@ class PacoScenes:
         return lots.topk(WANTED, dim=1).indices
 
 
-def draw_scenes(bank: Bank, generator: torch.Generator, scenes: int, side_px: int, most: int) -> PacoScenes:
-    """``scenes`` scenes of at most ``most`` objects, with loose masks."""
+def draw_scenes(
+    bank: Bank, generator: torch.Generator, scenes: int, side_px: int, most: int, layerlike: float = LAYERLIKE
+) -> PacoScenes:
+    """``scenes`` scenes of at most ``most`` objects, with loose masks; that share of the subsets is one layer."""
     settings = EnsembleSettings(size=side_px, slots=SLOTS, count=(min(2, most), most), scale=SCALE)
     batch = compose(bank, generator, settings, scenes)
-    return _on_white(batch, rough_masks(batch.visible, generator, LOOSE), generator)
+    return _on_white(batch, rough_masks(batch.visible, generator, LOOSE), generator, layerlike)
 
 
 def exact_scenes(bank: Bank, generator: torch.Generator, scenes: int, side_px: int, most: int) -> PacoScenes:
     """The same with exact masks."""
     settings = EnsembleSettings(size=side_px, slots=SLOTS, count=(min(2, most), most), scale=SCALE)
     batch = compose(bank, generator, settings, scenes)
-    return _on_white(batch, batch.visible, generator)
+    return _on_white(batch, batch.visible, generator, LAYERLIKE)
 
 
 def pick(values: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
@@ -82,9 +84,9 @@ def pick(values: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
     return values[torch.arange(len(values), device=values.device)[:, None], slots]
 
 
-def _on_white(batch: EnsembleBatch, visible: torch.Tensor, generator: torch.Generator) -> PacoScenes:
+def _on_white(batch: EnsembleBatch, visible: torch.Tensor, generator: torch.Generator, layerlike: float) -> PacoScenes:
     white = batch.objects + (1 - batch.alpha[:, :, None]) * (1 - batch.canvas_rgb[:, None, :, None, None])
-    subset = choose_subset(batch, generator, visible=visible)
+    subset = choose_subset(batch, generator, layerlike=layerlike, visible=visible)
     front = in_front(batch.order).transpose(1, 2).float()  # row: the object; column: what hides it
     seen = visible.float()
     hiding = (front @ seen.flatten(2)).clamp(max=1).unflatten(2, seen.shape[2:])

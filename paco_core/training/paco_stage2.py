@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from paco_core.data.bank import Bank, read_bank
+from paco_core.data.subset import LAYERLIKE
 from paco_core.errors import BadInput
 from paco_core.nets.conditioning import Condition, condition_grid
 from paco_core.nets.diffusion import clean_from, draw_times, noised, target
@@ -41,6 +42,8 @@ class Stage2Options(StageOptions):
     """The ``weights.safetensors`` of ``paco-stage-1``; or, to go on from it, a whole PACO (give it to ``--warm-start``, too)."""
     pixels: float = 0.0
     """Weight of colours and masks that are decoded from the map which the answer stands for. 0 in the paper."""
+    layerlike: float = LAYERLIKE
+    """Share of the scenes of which one layer is completed, as at inference; elsewhere any objects, as always in the paper."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ class Stage2Task:
     def batch(self, generator: torch.Generator, share: float) -> Stage2Batch:
         """Scenes, and everything random of a step."""
         side = self.options.side_at(share)
-        scenes = draw_scenes(self.bank, generator, self.scenes, side, SLOTS)
+        scenes = draw_scenes(self.bank, generator, self.scenes, side, SLOTS, self.options.layerlike)
         cells = side // self.config.factor
         noise = torch.randn(self.scenes, self.config.latent_channels, cells, cells, generator=generator, device=self.device)
         nameless = torch.rand(self.scenes, generator=generator, device=self.device) < NAMELESS
