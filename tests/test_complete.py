@@ -129,7 +129,7 @@ def test_stripes_go_on_behind_the_occluder_better_than_a_smooth_fill():
     painted[y0:y1, x0:x1] = behind.rgba[..., :3]
     known = segmentation.masks[1] & ~ndimage.binary_dilation(front, iterations=2)
     smooth = membrane(photo.rgb.astype(np.float32), known, truth)
-    assert np.abs(painted - stripes)[hidden].mean() < 0.5 * np.abs(smooth - stripes)[hidden].mean()
+    assert np.abs(painted - stripes)[hidden].mean() < 0.6 * np.abs(smooth - stripes)[hidden].mean()
 
 
 def test_the_occluders_colour_does_not_leak_into_the_fill():

@@ -1,5 +1,5 @@
-"""Completion without weights: shape from ellipse, symmetry, hull and continued outlines inside the occluders; appearance from
-mirror counterparts and exemplars over a smooth base.
+"""Completion without weights: shape from ellipse, symmetry, hull and continued outlines inside the occluders; colours by
+``hidden_colours``.
 
 Hidden IoU of the shapes on 240 composites of two cut-outs: hull .595, with outlines .628, with symmetry and ellipses .656.
 """
@@ -7,25 +7,18 @@ Hidden IoU of the shapes on 240 composites of two cut-outs: hull .595, with outl
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool
 from scipy import ndimage
 
 from paco_core.backends.base import Completion, CompletionTarget
-from paco_core.backends.exemplar import fill_exemplar
-from paco_core.fill import membrane
+from paco_core.backends.hidden_colours import Rgb, invent
 from paco_core.masks import box_slices, dilate, erode
 from paco_core.shape import Mirror, best_mirrors, continue_outline, convex_hull, fit_ellipse, free_outline
 
 Mask = Bool[np.ndarray, "h w"]
 
-WORK_PX = 256
-"""Long side at which exemplars are searched for: 0.1-0.3 s an object."""
 MARGIN_PX = 6
 """Round the object, so that patches at its edge lie in the picture."""
-PATCH_PX = 5
-"""Objects are small; 7 px lose 0.3 dB in the hidden part (60 composites)."""
-NEARNESS = (60.0, 60.0)
-"""Objects have no horizon: rows count as columns."""
 ELLIPSE_RESIDUAL = 0.04
 """Nine tenths of the free outline lie this near to the ellipse, in radii."""
 ELLIPSE_ARC = 0.3
@@ -34,12 +27,6 @@ ELLIPSE_SLACK = 0.04
 """Share of the ellipse that may fall beside the object, and of the object that may fall beside the ellipse."""
 MIRROR_SLACK = 0.10
 """Share of the mirrored object that may fall on what is neither object nor occluder (best of 0.05 … 0.2 on the composites)."""
-SYMMETRIC_SHARE = 0.25
-"""Share of the trusted pixels that must be seen on both sides, to tell whether colours are symmetric …"""
-SYMMETRIC_DETAIL = 0.5
-"""… and the correlation of their detail from which on they are."""
-DETAIL_SCALE = 0.08
-"""Standard deviation of the blur that detail is measured against, in √area."""
 SLIVER = 0.05
 """Claims thinner than this on either side of their middle, in √area, are leftovers of slips in the masks."""
 CRUMB = 0.03
@@ -70,14 +57,16 @@ def complete_one(target: CompletionTarget, seed: int = 0) -> Completion:
 
 
 def painted(
-    target: CompletionTarget, amodal: Mask, mirrors: tuple[Mirror, ...], seed: int = 0
-) -> tuple[UInt8[np.ndarray, "h w 3"], str]:
-    """The target's picture with appearance inside a whole mask, wherever that comes from, and how it was made."""
+    target: CompletionTarget, amodal: Mask, mirrors: tuple[Mirror, ...], seed: int = 0, network_rgb: Rgb | None = None
+) -> tuple[Rgb, str]:
+    """The target's picture with appearance inside a whole mask, wherever that and a network's colours come from, and how it was
+    made."""
     trusted = target.visible if target.mixed is None else target.visible & ~target.mixed
     box = box_slices(amodal, MARGIN_PX)
     shifted = tuple(replace(mirror, foot=mirror.foot - [box[0].start, box[1].start]) for mirror in mirrors)
     rgb = target.rgb.copy()
-    rgb[box], method = appearance(rgb[box], amodal[box], trusted[box], shifted, seed)
+    part = None if network_rgb is None else network_rgb[box]
+    rgb[box], method = invent(rgb[box], amodal[box], trusted[box], part, shifted, seed)
     return rgb, method
 
 
@@ -143,53 +132,3 @@ def _ellipse(visible: Mask, occluder: Mask) -> Mask | None:
         and (visible & ~filled).sum() < ELLIPSE_SLACK * visible.sum()
     )
     return filled if fits else None
-
-
-def appearance(
-    rgb: UInt8[np.ndarray, "h w 3"], amodal: Mask, trusted: Mask, mirrors: tuple[Mirror, ...], seed: int
-) -> tuple[UInt8[np.ndarray, "h w 3"], str]:
-    """Colours for ``amodal & ~trusted`` from the trusted pixels; the rest of the picture is without meaning."""
-    hole, method = amodal & ~trusted, "exemplar"
-    if not hole.any() or not trusted.any():
-        return rgb, "photo"
-    canvas = membrane(rgb.astype(np.float32), trusted)  # around the object too: patches at its edge see no background
-    for mirror in mirrors:
-        mirrored, there = _mirrored(rgb.astype(np.float32), trusted, hole, mirror)
-        canvas[there], hole = mirrored[there], hole & ~there
-        method = "symmetry, exemplar" if there.any() else method
-    filled = fill_exemplar(
-        np.clip(canvas + 0.5, 0, 255).astype(np.uint8),
-        hole,
-        trusted,
-        seed=seed,
-        patch_px=PATCH_PX,
-        work_px=WORK_PX,
-        flatten=1.0,
-        nearness=NEARNESS,
-    )
-    return filled, method
-
-
-def _mirrored(
-    rgb: Float32[np.ndarray, "h w 3"], trusted: Mask, hole: Mask, mirror: Mirror
-) -> tuple[Float32[np.ndarray, "h w 3"], Mask]:
-    """Colours of the mirror counterparts, fitted to what surrounds them, and where there are any.
-
-    Nowhere, unless detail is symmetric where both sides are seen.
-    """
-    y, x, inside = mirror.pixels(trusted.shape)
-    other, both = rgb[y, x], trusted & inside & trusted[y, x]
-    nowhere = np.zeros_like(trusted)
-    if both.sum() < SYMMETRIC_SHARE * trusted.sum() or _likeness(rgb, other, both) < SYMMETRIC_DETAIL:
-        return rgb, nowhere
-    there = hole & inside & trusted[y, x]
-    step = membrane(rgb - other, both, both | there)
-    return other + step, there
-
-
-def _likeness(rgb: Float32[np.ndarray, "h w 3"], other: Float32[np.ndarray, "h w 3"], both: Mask) -> float:
-    """Correlation of the luma detail of two pictures where both are known."""
-    sigma = DETAIL_SCALE * float(np.sqrt(both.sum()))
-    weight = np.maximum(ndimage.gaussian_filter(both.astype(np.float32), sigma), 1e-3)
-    a, b = ((luma - ndimage.gaussian_filter(luma * both, sigma) / weight)[both] for luma in (rgb.mean(2), other.mean(2)))
-    return float((a * b).mean() / (a.std() * b.std() + 1e-6))

@@ -32,7 +32,8 @@ third thing lies between. Changes the hidden IoU of held-out targets by less tha
 
 @dataclass(frozen=True)
 class PcnetCompleter:
-    """Shapes by the network, colours by the classical completer. Deterministic; ``seed`` is that of the colours' search.
+    """Shapes by the network, colours by ``hidden_colours`` from the network's and the object's own. Deterministic; ``seed`` is
+    that of the colours' search.
 
     Raises ``BadInput`` where there is no file of weights. The network is read when the first hidden object comes.
     """
@@ -72,7 +73,7 @@ def completed(target: CompletionTarget, answer: "Answer | None", seed: int) -> C
     amodal = amodal_mask(target, answer)
     if target.visible.sum() < (1 - GUESSWORK) * amodal.sum():
         return complete_one(target, seed)
-    rgb, fill_method = painted(target, amodal, best_mirrors(target.visible, target.occluder), seed)
+    rgb, fill_method = painted(target, amodal, best_mirrors(target.visible, target.occluder), seed, answer.rgb)
     return Completion(rgb, amodal, "pcnet", fill_method)
 
 
