@@ -40,8 +40,8 @@ NEAR_PX = 5.0
 CALM = 600.0
 """Gradient energy, squared grey levels, of which half is taken over. Where strong edges lie in the hidden part nobody knows: they
 cost most, and look foreign most."""
-ENERGY = 1.2
-"""Of weak detail, as a multiple of the visible part's."""
+ENERGY = 1.5
+"""Of weak detail, as a multiple of the visible part's in the same band: it is all that stands for edges the base has lost."""
 GAINS = (0.5, 2.0)
 """Least and most that copied detail is multiplied by to get there; near to what is seen at most …"""
 NEAR_GAIN = 1.3
