@@ -20,11 +20,8 @@ Colours = Float32[np.ndarray, "h w 3"]
 Pixels = Float32[np.ndarray, "_ 3"]
 
 NATIVE_PX = 128
-"""Long side at which the lengths here were chosen. Of larger pictures lengths grow with the side, and smooth colours are found at
-this size."""
-WORK_PX = 160
-"""Long side at which it is searched what to copy: 0.1 s an object. The crop of an object of 128 px is not resampled yet, which
-would put stripes out of step."""
+"""Long side at which the lengths here were chosen. Of larger pictures lengths grow with the side, and smooth colours, and what is
+copied from where, are found at this size: 0.1 s an object."""
 PATCH_PX = 5
 """Objects are small; 7 px lose 0.3 dB in the hidden part (60 composites)."""
 NEARNESS = (60.0, 60.0)
@@ -119,7 +116,7 @@ def _with_detail(picture: Colours, hole: Mask, known: Mask, seed: int) -> Colour
     unit = max(1.0, max(hole.shape) / NATIVE_PX)
     guess = np.where(known[..., None], picture, picture + _reflected(picture, known, COARSE_PX * unit))
     copied = fill_exemplar(
-        _rounded(guess), hole, known, seed=seed, patch_px=PATCH_PX, work_px=WORK_PX, nearness=NEARNESS, guessed=True
+        _rounded(guess), hole, known, seed=seed, patch_px=PATCH_PX, work_px=NATIVE_PX, nearness=NEARNESS, guessed=True
     ).astype(np.float32)
     away = np.asarray(ndimage.distance_transform_edt(~known)) / unit
     near = np.exp(-((away / NEAR_PX) ** 2))[..., None].astype(np.float32)
