@@ -92,18 +92,16 @@ BACKENDS = Registry(
         ),
         Entry(
             "completer",
-            "classical",
-            "paco_core.backends.classical:ClassicalCompleter",
-            "hull and symmetry inside the occluders, filled by exemplars",
-        ),
-        Entry(
-            "completer",
             "pcnet",
             "paco_core.backends.pcnet:PcnetCompleter",
             "small network for the shapes, mirror counterparts and exemplars for the colours",
             weights_licence="Apache-2.0, see paco_core/weights/pcnet.md",
-            imports=("torch", "safetensors"),
-            pip="'paco-scene3d[networks]'",
+        ),
+        Entry(
+            "completer",
+            "classical",
+            "paco_core.backends.classical:ClassicalCompleter",
+            "hull and symmetry inside the occluders, filled by exemplars",
         ),
         Entry(
             "completer",
@@ -111,7 +109,7 @@ BACKENDS = Registry(
             "paco_core.backends.paco:PacoCompleter",
             "PACO: all objects of a layer in one denoising, masks and colours",
             weights_licence="Apache-2.0, see paco_core/weights/paco-small.md",
-            imports=("torch", "safetensors", "diffusers"),
+            imports=("diffusers",),
             pip="'paco-scene3d[train]'",
         ),
         Entry(
@@ -126,8 +124,6 @@ BACKENDS = Registry(
             "paco_core.backends.paco_feat:PacoFeat1",
             "small network for the perceptual distance and KID of paco eval",
             weights_licence="Apache-2.0, see paco_core/weights/paco-feat-1.md",
-            imports=("torch", "safetensors"),
-            pip="'paco-scene3d[networks]'",
         ),
         Entry(
             "features",
@@ -135,7 +131,7 @@ BACKENDS = Registry(
             "paco_core.backends.hub_features:InceptionV3",
             "torchvision's Inception v3, for KID and FID",
             weights_licence="BSD-3-Clause (torchvision; trained on ImageNet)",
-            imports=("torch", "torchvision"),
+            imports=("torchvision",),
             pip="torch torchvision",
         ),
         Entry(
@@ -144,7 +140,7 @@ BACKENDS = Registry(
             "paco_core.backends.hub_features:LpipsVgg",
             "the lpips package with VGG-16, for LPIPS",
             weights_licence="BSD-2-Clause (lpips), BSD-3-Clause (torchvision; trained on ImageNet)",
-            imports=("torch", "torchvision", "lpips"),
+            imports=("torchvision", "lpips"),
             pip="torch torchvision lpips",
         ),
     )
