@@ -109,7 +109,7 @@ BACKENDS = Registry(
             "paco_core.backends.paco:PacoCompleter",
             "PACO: all objects of a layer in one denoising, masks and colours",
             weights_licence="Apache-2.0, see paco_core/weights/paco-small.md",
-            imports=("diffusers",),
+            imports=("torch", "diffusers"),
             pip="'paco-scene3d[train]'",
         ),
         Entry(
@@ -124,6 +124,8 @@ BACKENDS = Registry(
             "paco_core.backends.paco_feat:PacoFeat1",
             "small network for the perceptual distance and KID of paco eval",
             weights_licence="Apache-2.0, see paco_core/weights/paco-feat-1.md",
+            imports=("torch",),
+            pip="'paco-scene3d[networks]'",
         ),
         Entry(
             "features",
@@ -131,7 +133,7 @@ BACKENDS = Registry(
             "paco_core.backends.hub_features:InceptionV3",
             "torchvision's Inception v3, for KID and FID",
             weights_licence="BSD-3-Clause (torchvision; trained on ImageNet)",
-            imports=("torchvision",),
+            imports=("torch", "torchvision"),
             pip="torch torchvision",
         ),
         Entry(
@@ -140,7 +142,7 @@ BACKENDS = Registry(
             "paco_core.backends.hub_features:LpipsVgg",
             "the lpips package with VGG-16, for LPIPS",
             weights_licence="BSD-2-Clause (lpips), BSD-3-Clause (torchvision; trained on ImageNet)",
-            imports=("torchvision", "lpips"),
+            imports=("torch", "torchvision", "lpips"),
             pip="torch torchvision lpips",
         ),
     )

@@ -15,7 +15,7 @@ DATA = {
     "paco_core/configs/lossless.yaml",
     *(file.relative_to(ROOT).as_posix() for file in (ROOT / "paco_core/demo").iterdir() if file.is_file()),
 }
-WINDOW_OR_NETWORK = ("open3d", "open3d-cpu", "opencv-python", "opencv-contrib-python")
+WINDOW_OR_NETWORK = ("open3d", "open3d-cpu", "torch", "opencv-python", "opencv-contrib-python")
 """OpenCV's headless wheel, which cuts out objects without masks, has no windows."""
 
 

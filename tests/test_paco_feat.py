@@ -10,11 +10,12 @@ import torch
 from skimage import data, transform
 
 from paco_core.backends.paco_feat import WEIGHTS, PacoFeat1
-from paco_core.errors import BadInput
+from paco_core.errors import BadInput, MissingDependency
 from paco_core.evaluation.crops import Square
 from paco_core.evaluation.perceptual import perceptual_distance
 from paco_core.nets.features import WIDTHS, FeatureNet
 from paco_core.nets.weights import load_weights
+from paco_core.registry import BACKENDS
 from paco_core.training.feat_figures import distance_from
 from paco_core.training.trials import agreement, rising
 
@@ -126,6 +127,14 @@ def test_its_distance_rises_with_what_goes_wrong(photos: np.ndarray):
 def test_the_adapter_gives_what_the_network_gives(extractor: PacoFeat1, photos: np.ndarray):
     net = trained()
     assert np.allclose(extractor.pooled(photos), net.vector(net(as_tensor(photos))).numpy(), atol=1e-5)
+
+
+def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    entry = BACKENDS.find("features", "paco-feat-1")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert entry.missing == ("torch",)
+    with pytest.raises(MissingDependency, match=r"needs torch: pip install 'paco-scene3d\[networks\]'"):
+        BACKENDS.create("features", "paco-feat-1")
 
 
 def test_pictures_that_cannot_be_written_to_are_read(extractor: PacoFeat1, photos: np.ndarray, recwarn: pytest.WarningsRecorder):

@@ -88,13 +88,16 @@ def _optional() -> tuple[Finding, ...]:
     open3d, packages = _version("open3d") or _version("open3d-cpu"), missing_window_packages()
     window = [] if open3d else ["pip install 'paco-scene3d[desktop]'"]
     window += [apt_line(packages)] if packages else []
+    torch = _version("torch")
     return (
         _extra("HEIC photos (pillow-heif)", "pillow-heif", "heic"),
         _extra("EXR depth (OpenEXR)", "OpenEXR", "exr"),
         _extra("MP4 films (PyAV)", "av", "video"),
         _extra("folders of 3D models (trimesh)", "trimesh", "models"),
         Finding("paco view (Open3D)", "; ".join(window) or str(open3d), "optional" if window else "ok"),
-        Finding("GPU, for training", _cuda(), "optional"),
+        Finding(
+            "torch", f"{torch}, {_cuda()}" if torch else "not here: no embedded method needs it", "ok" if torch else "optional"
+        ),
     )
 
 
@@ -133,9 +136,9 @@ def _memory() -> str:
 
 def _cuda() -> str:
     """Asked in another process: importing torch takes seconds, and a broken driver may end it."""
-    code = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else 'none that torch can use')"
+    code = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else 'no CUDA device')"
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     except subprocess.TimeoutExpired:
-        return "torch does not answer"
-    return done.stdout.strip() if done.returncode == 0 else "torch can't be imported"
+        return "which doesn't answer"
+    return done.stdout.strip() if done.returncode == 0 else "which can't be imported"

@@ -145,7 +145,7 @@ class DirectNumpy:
             fill - 0.5,
             mirror[..., :3] - 0.5 * mirror[..., 3:],
             mirror[..., 3:],
-            occluder & ~given,
+            occluder.astype(np.float32) - given,
         ]
         answer = self._unet(np.dstack(priors).astype(np.float32))
         return fill + answer[..., :3], answer[..., 3], occluder

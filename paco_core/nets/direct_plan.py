@@ -20,6 +20,9 @@ BACKGROUND_COST, OCCLUDER_GAIN = 3.0, 0.5
 """What a mirrored pixel costs where background is seen, and gains where something hides the answer; 1 on the object itself."""
 AXIS_PX = 64
 """Side at which the axis of symmetry is looked for."""
+AXIS_STEPS = 64
+"""Steps in which a pixel's agreement with its mirror image is counted, all that it can have up to ``NATIVE_PX``: the first of
+equal axes is taken, on any processor."""
 REACH = 0.75
 """What hides an object counts up to so many of the longer side of the visible part's box: hidden parts rarely go on
 farther (such crops hold 98 to 99.8 % of the amodal area, measured)."""

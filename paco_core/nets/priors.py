@@ -6,7 +6,16 @@ Torch only, fixed shapes, no loop over pictures. Masks are float 0 or 1, (n, 1, 
 import torch
 from torch.nn import functional
 
-from paco_core.nets.direct_plan import AXIS_PX, BACKGROUND_COST, EMPTY_WEIGHT, GAP_PX, LEAST_KNOWN_PX, NATIVE_PX, OCCLUDER_GAIN
+from paco_core.nets.direct_plan import (
+    AXIS_PX,
+    AXIS_STEPS,
+    BACKGROUND_COST,
+    EMPTY_WEIGHT,
+    GAP_PX,
+    LEAST_KNOWN_PX,
+    NATIVE_PX,
+    OCCLUDER_GAIN,
+)
 
 
 def grown(mask: torch.Tensor, by_px: int) -> torch.Tensor:
@@ -76,4 +85,5 @@ def _best_axis(seen: torch.Tensor, hiding: torch.Tensor) -> torch.Tensor:
     worth = seen + OCCLUDER_GAIN * hiding - BACKGROUND_COST * (1 - seen) * (1 - hiding)
     length = 2 * seen.shape[-1]
     spectrum = torch.fft.rfft(seen.float(), n=length) * torch.fft.rfft(worth.float(), n=length)
-    return torch.fft.irfft(spectrum, n=length).sum(1)[:, : length - 1].argmax(1)
+    agreement = torch.fft.irfft(spectrum, n=length).sum(1)[:, : length - 1]
+    return (AXIS_STEPS * agreement).round().argmax(1)

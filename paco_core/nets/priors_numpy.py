@@ -5,9 +5,18 @@ The same numbers but for rounding; masks, which have no rounding, are the same. 
 
 import numpy as np
 from jaxtyping import Bool, Float32
-from scipy import fft, ndimage
+from scipy import ndimage
 
-from paco_core.nets.direct_plan import AXIS_PX, BACKGROUND_COST, EMPTY_WEIGHT, GAP_PX, LEAST_KNOWN_PX, NATIVE_PX, OCCLUDER_GAIN
+from paco_core.nets.direct_plan import (
+    AXIS_PX,
+    AXIS_STEPS,
+    BACKGROUND_COST,
+    EMPTY_WEIGHT,
+    GAP_PX,
+    LEAST_KNOWN_PX,
+    NATIVE_PX,
+    OCCLUDER_GAIN,
+)
 
 
 def close_gaps(visible: Bool[np.ndarray, "s s"], occluder: Bool[np.ndarray, "s s"]) -> Bool[np.ndarray, "s s"]:
@@ -65,8 +74,9 @@ def _best_axis(seen: Float32[np.ndarray, "t t"], hiding: Float32[np.ndarray, "t 
     """The sum of a column and its mirror image's, for which the mirrored mask agrees best (a correlation by FFT)."""
     worth = seen + OCCLUDER_GAIN * hiding - BACKGROUND_COST * (1 - seen) * (1 - hiding)
     length = 2 * seen.shape[1]
-    spectrum = fft.rfft(seen, length) * fft.rfft(worth, length)
-    return int(fft.irfft(spectrum, length).sum(0)[: length - 1].argmax())
+    spectrum = np.fft.rfft(seen, length) * np.fft.rfft(worth, length)
+    agreement = np.fft.irfft(spectrum, length).sum(0)[: length - 1]
+    return int((AXIS_STEPS * agreement).round().argmax())
 
 
 def _over(total: Float32[np.ndarray, "h w c"], weight: Float32[np.ndarray, "h w 1"]) -> Float32[np.ndarray, "h w c"]:
