@@ -19,10 +19,10 @@ from paco_core.backends.base import Completer, CompletionTarget
 from paco_core.backends.classical import ClassicalCompleter
 from paco_core.backends.pcnet import WEIGHTS, PcnetCompleter, amodal_mask
 from paco_core.backends.pcnet_network import BEYOND, PcnetNetwork, Window, crop_of, window_of
+from paco_core.backends.pcnet_numpy import DirectNumpy
 from paco_core.complete import complete
 from paco_core.errors import BadInput
 from paco_core.nets.direct import DirectNet
-from paco_core.nets.direct_numpy import DirectNumpy
 from paco_core.nets.weights import export_weights, read_weights
 from paco_core.registry import BACKENDS
 from tests.occluded import box, compose, disc, iou, on_photo

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float32, Shaped, UInt8
 from PIL import Image
 
 from paco_core.backends.base import CompletionTarget
+from paco_core.backends.pcnet_numpy import DirectNumpy
 from paco_core.errors import BadInput
-from paco_core.nets.direct_numpy import DirectNumpy
 from paco_core.nets.direct_plan import MARGIN, REACH
 from paco_core.nets.weights import read_weights
 from paco_core.threads import on_one_blas_thread

@@ -1,4 +1,4 @@
-"""``DirectNet`` (``paco_core.nets.direct``) in NumPy, for one crop: 2 million weights do not need torch's gigabytes to run.
+"""``DirectNet`` (``paco_core.nets.direct``) in NumPy, for one crop: 2 million weights run without torch's gigabytes.
 
 Maps are (h, w, channels) float32. Convolutions are matrix products, whose last bits depend on the number of BLAS threads.
 """
@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float32, Shaped
 
+from paco_core.backends.pcnet_priors import close_gaps, diffused, known_colours, mirrored
 from paco_core.nets.direct_plan import CHANNELS, STEP, WIDTHS
-from paco_core.nets.priors_numpy import close_gaps, diffused, known_colours, mirrored
 
 EPSILON = np.float32(1e-5)
 """Added to variances, as ``torch.nn.BatchNorm2d`` does."""

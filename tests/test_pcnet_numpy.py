@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from paco_core.backends import pcnet_priors
 from paco_core.backends.pcnet_network import window_px
-from paco_core.nets import priors_numpy
-from paco_core.nets.direct_numpy import DirectNumpy, depth_to_space, space_to_depth
+from paco_core.backends.pcnet_numpy import DirectNumpy, depth_to_space, space_to_depth
 
 torch = pytest.importorskip("torch", reason="what NumPy's form is compared with needs torch")
 from paco_core.data.crops import windows  # noqa: E402
@@ -96,11 +96,11 @@ def test_odd_masks_get_the_same_answer(ours: DirectNumpy, trained: DirectNet, ca
 def test_priors_are_those_of_torch(seed: int, share: float, side: int):
     rgb, visible, occluder = blobs(seed, side, share=share)
     seen, hiding = tensor(visible), tensor(occluder)
-    place, known = priors_numpy.close_gaps(visible, occluder), priors_numpy.known_colours(visible)
+    place, known = pcnet_priors.close_gaps(visible, occluder), pcnet_priors.known_colours(visible)
     assert np.array_equal(place, array(priors.close_gaps(seen, hiding))[..., 0] > 0)
     assert np.array_equal(known, array(priors.known_colours(seen))[..., 0] > 0)
-    assert np.allclose(priors_numpy.diffused(rgb, known), array(priors.diffused(tensor(rgb), tensor(known))), atol=1e-5)
-    assert np.array_equal(priors_numpy.mirrored(rgb, visible, place), array(priors.mirrored(tensor(rgb), seen, tensor(place))))
+    assert np.allclose(pcnet_priors.diffused(rgb, known), array(priors.diffused(tensor(rgb), tensor(known))), atol=1e-5)
+    assert np.array_equal(pcnet_priors.mirrored(rgb, visible, place), array(priors.mirrored(tensor(rgb), seen, tensor(place))))
 
 
 @given(seed=seeds, high=st.integers(1, 90), wide=st.integers(1, 90), share=st.floats(0.0, 1.0))
