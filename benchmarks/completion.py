@@ -1,7 +1,7 @@
 """How long does a layer of hidden objects take? ``python benchmarks/completion.py [--side 256] [--runs 5] [--weights FILE]``.
 
 Layers of 1, 3 and 8 discs, each half hidden by a box, by every completer and by the network of ``pcnet`` alone. Medians of
-processor time, which other programs change little; the first layer imports torch and reads the weights.
+processor time, which other programs change little; the first layer reads the weights.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main() -> None:
     options = parser.parse_args()
     pcnet, classical = PcnetCompleter(options.weights), ClassicalCompleter()
     first = seconds(partial(pcnet.complete_layer, layer(1, options.side)))
-    print(f"first layer of pcnet, torch and weights included: {first:.2f} s\n")
+    print(f"first layer of pcnet, reading the weights included: {first:.2f} s\n")
     methods = {
         "classical": classical.complete_layer,
         "pcnet": pcnet.complete_layer,

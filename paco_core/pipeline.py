@@ -63,7 +63,7 @@ class DeocclusionConfig:
     """For photos without masks, and for boxes and points."""
     depth: str = "geometric"
     order: str = "boundary"
-    completer: str = "classical"
+    completer: str = "pcnet"
     background: str = "exemplar"
     max_side_px: int = 2048
     """Larger photos are worked on at this size: textures of objects have at most 1024 px, and time grows with the pixels."""

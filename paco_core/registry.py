@@ -92,18 +92,16 @@ BACKENDS = Registry(
         ),
         Entry(
             "completer",
-            "classical",
-            "paco_core.backends.classical:ClassicalCompleter",
-            "hull and symmetry inside the occluders, filled by exemplars",
-        ),
-        Entry(
-            "completer",
             "pcnet",
             "paco_core.backends.pcnet:PcnetCompleter",
             "small network for the shapes, mirror counterparts and exemplars for the colours",
             weights_licence="Apache-2.0, see paco_core/weights/pcnet.md",
-            imports=("torch", "safetensors"),
-            pip="'paco-scene3d[networks]'",
+        ),
+        Entry(
+            "completer",
+            "classical",
+            "paco_core.backends.classical:ClassicalCompleter",
+            "hull and symmetry inside the occluders, filled by exemplars",
         ),
         Entry(
             "completer",
@@ -111,7 +109,7 @@ BACKENDS = Registry(
             "paco_core.backends.paco:PacoCompleter",
             "PACO: all objects of a layer in one denoising, masks and colours",
             weights_licence="Apache-2.0, see paco_core/weights/paco-small.md",
-            imports=("torch", "safetensors", "diffusers"),
+            imports=("torch", "diffusers"),
             pip="'paco-scene3d[train]'",
         ),
         Entry(
@@ -126,7 +124,7 @@ BACKENDS = Registry(
             "paco_core.backends.paco_feat:PacoFeat1",
             "small network for the perceptual distance and KID of paco eval",
             weights_licence="Apache-2.0, see paco_core/weights/paco-feat-1.md",
-            imports=("torch", "safetensors"),
+            imports=("torch",),
             pip="'paco-scene3d[networks]'",
         ),
         Entry(

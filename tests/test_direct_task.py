@@ -14,7 +14,8 @@ from paco_core.data.arrange import EnsembleSettings
 from paco_core.data.crops import Crops, crop, draw_crops, windows
 from paco_core.data.ensemble import EnsembleBatch, compose
 from paco_core.errors import BadInput
-from paco_core.nets.direct import MULTIPLE, DirectNet
+from paco_core.nets.direct import DirectNet
+from paco_core.nets.direct_plan import MULTIPLE
 from paco_core.nets.priors import close_gaps, diffused, grown, known_colours, mirrored
 from paco_core.training import direct_crops
 from paco_core.training import log as runlog

@@ -132,8 +132,8 @@ def test_the_adapter_gives_what_the_network_gives(extractor: PacoFeat1, photos: 
 def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     entry = BACKENDS.find("features", "paco-feat-1")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert entry.missing == ("torch", "safetensors")
-    with pytest.raises(MissingDependency, match=r"needs torch, safetensors: pip install 'paco-scene3d\[networks\]'"):
+    assert entry.missing == ("torch",)
+    with pytest.raises(MissingDependency, match=r"needs torch: pip install 'paco-scene3d\[networks\]'"):
         BACKENDS.create("features", "paco-feat-1")
 
 

@@ -88,22 +88,25 @@ def _optional() -> tuple[Finding, ...]:
     open3d, packages = _version("open3d") or _version("open3d-cpu"), missing_window_packages()
     window = [] if open3d else ["pip install 'paco-scene3d[desktop]'"]
     window += [apt_line(packages)] if packages else []
-    torch = _version("torch")
     return (
         _extra("HEIC photos (pillow-heif)", "pillow-heif", "heic"),
         _extra("EXR depth (OpenEXR)", "OpenEXR", "exr"),
         _extra("MP4 films (PyAV)", "av", "video"),
         _extra("folders of 3D models (trimesh)", "trimesh", "models"),
         Finding("paco view (Open3D)", "; ".join(window) or str(open3d), "optional" if window else "ok"),
-        Finding(
-            "torch", f"{torch}, {_cuda()}" if torch else "not here: no embedded method needs it", "ok" if torch else "optional"
-        ),
+        _torch(),
     )
 
 
 def _extra(what: str, distribution: str, extra: str) -> Finding:
     version = _version(distribution)
     return Finding(what, version or f"pip install '{PROJECT}[{extra}]'", "ok" if version else "optional")
+
+
+def _torch() -> Finding:
+    version = _version("torch")
+    install = f"pip install '{PROJECT}[networks]', for training and perceptual figures; the main job runs without"
+    return Finding("torch", f"{version}, {_cuda()}" if version else install, "ok" if version else "optional")
 
 
 def _version(distribution: str) -> str | None:

@@ -1,10 +1,9 @@
-"""Completion by the network ``pcnet``: a mask for every hidden object from one pass over all objects of a layer."""
+"""Completion by the network ``pcnet``: a mask for every hidden object from one pass of the network."""
 
 import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool
@@ -12,12 +11,10 @@ from scipy import ndimage
 
 from paco_core.backends.base import Completion, CompletionTarget
 from paco_core.backends.classical import complete_one, painted
+from paco_core.backends.pcnet_network import Answer, PcnetNetwork
 from paco_core.errors import BadInput
 from paco_core.masks import dilate, erode
 from paco_core.shape import best_mirrors
-
-if TYPE_CHECKING:
-    from paco_core.backends.pcnet_network import Answer, PcnetNetwork
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +36,6 @@ class PcnetCompleter:
     """
 
     weights: Path = WEIGHTS
-    device: str = "cpu"
     name: str = "pcnet"
 
     def __post_init__(self) -> None:
@@ -50,19 +46,17 @@ class PcnetCompleter:
             )
 
     def complete_layer(self, targets: tuple[CompletionTarget, ...], *, seed: int = 0) -> tuple[Completion, ...]:
-        """One completion per target, in the same order. Raises ``ObjectFailed`` when memory does not do for one object."""
+        """One completion per target, in the same order."""
         hidden = [target for target in targets if target.visible.any() and target.occluder.any()]
         answers = dict(zip((t.id for t in hidden), self._network.answers(hidden), strict=True)) if hidden else {}
         return tuple(completed(target, answers.get(target.id), seed) for target in targets)
 
     @cached_property
-    def _network(self) -> "PcnetNetwork":
-        from paco_core.backends.pcnet_network import PcnetNetwork  # here: torch takes seconds
-
-        return PcnetNetwork(self.weights, self.device)
+    def _network(self) -> PcnetNetwork:
+        return PcnetNetwork(self.weights)
 
 
-def completed(target: CompletionTarget, answer: "Answer | None", seed: int) -> Completion:
+def completed(target: CompletionTarget, answer: Answer | None, seed: int) -> Completion:
     """The network's shape with colours: the visible part where nothing was asked, the classical completion for guesswork, and
     for an answer that is no number, which counts as a fallback."""
     if answer is None:
@@ -77,7 +71,7 @@ def completed(target: CompletionTarget, answer: "Answer | None", seed: int) -> C
     return Completion(rgb, amodal, "pcnet", fill_method)
 
 
-def amodal_mask(target: CompletionTarget, answer: "Answer") -> Bool[np.ndarray, "h w"]:
+def amodal_mask(target: CompletionTarget, answer: Answer) -> Bool[np.ndarray, "h w"]:
     """The visible mask and what the network claims of the occluder, as far as that hangs together with the visible part."""
     claimed = target.visible | (answer.logit > 0) & target.occluder
     radius = BRIDGE * float(np.sqrt(target.visible.sum()))

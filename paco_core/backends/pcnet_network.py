@@ -1,27 +1,23 @@
-"""``DirectNet`` on targets of any size: square windows as in its training, resampled there and back. Imported when it is used."""
+"""The network ``pcnet`` on targets of any size: square windows as in its training, resampled there and back."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float32, Shaped, UInt8
 from PIL import Image
-from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from paco_core.backends.base import CompletionTarget
-from paco_core.data.crops import windows
-from paco_core.errors import ObjectFailed
-from paco_core.nets.direct import DirectNet
-from paco_core.nets.weights import load_weights
+from paco_core.backends.pcnet_numpy import DirectNumpy
+from paco_core.errors import BadInput
+from paco_core.nets.direct_plan import MARGIN, REACH
+from paco_core.nets.weights import read_weights
+from paco_core.threads import on_one_blas_thread
 
 SIDE_PX = 128
 """Of the crops that the network sees, as in the last part of its training."""
-AT_ONCE = 8
-"""Crops a batch: 0.1 GB of maps; more at once are no faster on a processor."""
 BEYOND = -1.0
 """Logit where the network was not asked."""
 
@@ -69,62 +65,61 @@ class Window:
 
 
 class PcnetNetwork:
-    """The network with its weights, on one device. Raises ``BadInput`` for a file that is not its weights."""
+    """The network with its weights. Raises ``BadInput`` for a file that is not its weights."""
 
-    def __init__(self, weights: Path, device: str = "cpu") -> None:
-        self.device = torch.device(device)
-        net = DirectNet()
-        load_weights(net, weights)
-        self._net = convert_conv2d_weight_memory_format(net.to(self.device), torch.channels_last).eval()
-
-    def answers(self, targets: Sequence[CompletionTarget]) -> list[Answer]:
-        """One per target, in the same order. Raises ``ObjectFailed`` where memory does not do for a single one."""
-        places = [window_of(target) for target in targets]
-        crops = np.stack([crop_of(target, place) for target, place in zip(targets, places, strict=True)])
-        with _on_one_thread():
-            found = np.concatenate([self._asked(crops[k : k + AT_ONCE]) for k in range(0, len(crops), AT_ONCE)])
-        return [_answer(*given) for given in zip(targets, places, found, strict=True)]
-
-    def _asked(self, crops: Float32[np.ndarray, "n 5 s s"]) -> Float32[np.ndarray, "n 4 s s"]:
-        """Colours and logits of crops; in halves where memory does not do for all of them."""
+    def __init__(self, weights: Path) -> None:
         try:
-            return self._forward(crops)
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            if len(crops) == 1:
-                raise ObjectFailed("there is no memory for the network: lower max_side_px, or close other programs") from error
-        half = len(crops) // 2
-        return np.concatenate([self._asked(crops[:half]), self._asked(crops[half:])])
+            self._net = DirectNumpy(read_weights(weights))
+        except ValueError as error:
+            raise BadInput(f"{weights} holds the weights of another network: {error}.") from error
 
-    def _forward(self, crops: Float32[np.ndarray, "n 5 s s"]) -> Float32[np.ndarray, "n 4 s s"]:
-        with torch.inference_mode():
-            x = torch.from_numpy(crops).to(self.device)
-            colours, logit, _ = self._net(x[:, :3], x[:, 3:4], x[:, 4:])
-            return torch.cat([colours, logit], 1).cpu().numpy()
+    @on_one_blas_thread
+    def answers(self, targets: Sequence[CompletionTarget]) -> list[Answer]:
+        """One per target, in the same order, each from the target alone."""
+        return [self._answer(target) for target in targets]
+
+    def _answer(self, target: CompletionTarget) -> Answer:
+        window = window_of(target)
+        colours, logit, _ = self._net(*crop_of(target, window))
+        colours = np.rint(255 * np.nan_to_num(colours).clip(0, 1)).astype(np.uint8)
+        nowhere = np.full(target.visible.shape, BEYOND, np.float32)
+        return Answer(
+            window.paste(_resized(logit, window.side), nowhere),
+            window.paste(_resized(colours, window.side), target.rgb),
+        )
 
 
 def window_of(target: CompletionTarget) -> Window:
     """Where training would have cut the target out, in whole pixels."""
-    x, y, side = windows(*(torch.from_numpy(mask[None].copy()) for mask in (target.visible, target.occluder)))[0].tolist()
+    x, y, side = window_px(target.visible, target.occluder)
     whole = max(1, round(side))
     return Window(math.floor(x - whole / 2 + 0.5), math.floor(y - whole / 2 + 0.5), whole)  # moves as the target does
 
 
-def crop_of(target: CompletionTarget, window: Window) -> Float32[np.ndarray, "5 s s"]:
+def window_px(visible: Bool[np.ndarray, "h w"], occluder: Bool[np.ndarray, "h w"]) -> tuple[float, float, float]:
+    """Centre x, y and side, px, of the square round the visible part and what hides it nearby, to the last bit as
+    ``paco_core.data.crops.windows`` has it. The square may leave the picture."""
+    low, high = _box(visible)
+    reach = REACH * (high - low).max()
+    near = [(low[k] - reach < at) & (at < high[k] + reach) for k, at in enumerate(np.arange(n) + 0.5 for n in visible.shape)]
+    low, high = _box(visible | occluder & near[0][:, None] & near[1])
+    y, x = (low + high) / 2
+    return float(x), float(y), float(np.float32(MARGIN) * (high - low).max())
+
+
+def _box(mask: Bool[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "2"], Float32[np.ndarray, "2"]]:
+    """First row and column, and those behind the last, of a mask that is not empty."""
+    used = [np.flatnonzero(mask.any(1 - axis)) for axis in (0, 1)]
+    return np.array([at[0] for at in used], np.float32), np.array([at[-1] + 1 for at in used], np.float32)
+
+
+def crop_of(
+    target: CompletionTarget, window: Window
+) -> tuple[Float32[np.ndarray, "s s 3"], Bool[np.ndarray, "s s"], Bool[np.ndarray, "s s"]]:
     """What the network is given: colours 0 … 1, visible, occluder; antialiased where the window is larger."""
-    rgb = _resized(window.cut(target.rgb), SIDE_PX).transpose(2, 0, 1) / np.float32(255)
+    rgb = _resized(window.cut(target.rgb), SIDE_PX) / np.float32(255)
     visible, occluder = (_resized_mask(window.cut(mask), SIDE_PX) for mask in (target.visible, target.occluder))
-    return np.concatenate([rgb, np.stack([visible, occluder & ~visible]).astype(np.float32)])
-
-
-def _answer(target: CompletionTarget, window: Window, found: Float32[np.ndarray, "4 s s"]) -> Answer:
-    colours = np.rint(255 * np.nan_to_num(found[:3]).clip(0, 1)).astype(np.uint8).transpose(1, 2, 0)
-    nowhere = np.full(target.visible.shape, BEYOND, np.float32)
-    return Answer(
-        window.paste(_resized(found[3], window.side), nowhere),
-        window.paste(_resized(np.ascontiguousarray(colours), window.side), target.rgb),
-    )
+    return rgb, visible, occluder & ~visible
 
 
 def _resized(picture: Shaped[np.ndarray, "s s ..."], side_px: int) -> Shaped[np.ndarray, "t t ..."]:
@@ -136,19 +131,3 @@ def _resized_mask(mask: Bool[np.ndarray, "s s"], side_px: int) -> Bool[np.ndarra
     """Where most of a pixel is covered; of lines too thin for that, what covers most."""
     share = _resized(np.where(mask, np.uint8(255), np.uint8(0)), side_px)
     return share > min(127, int(share.max()) // 2)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Torch has a class of its own for GPUs alone."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-@contextmanager
-def _on_one_thread() -> Iterator[None]:
-    """The same sums on any number of processors; 20 ms an object are little enough."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

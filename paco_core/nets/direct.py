@@ -11,18 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from paco_core.nets.direct_plan import CHANNELS, STEP, WIDTHS
 from paco_core.nets.priors import close_gaps, diffused, known_colours, mirrored
-
-WIDTHS = (32, 48, 72, 112, 144)
-"""Channels at 1/2, 1/4 … 1/32 of the side: 2.0 million weights."""
-CHANNELS = 13
-"""Of the input: colours, visible, occluder, diffused colours, mirrored colours and mask, closed gaps. Where there was a gap,
-masks are smaller than what they stand for: a network that is not told claims too much of exact masks, and too little of loose
-ones."""
-STEP = 2
-"""Pixel-unshuffle at the input: the finest convolutions run at half the side, where they cost a quarter."""
-MULTIPLE = STEP * 2 ** (len(WIDTHS) - 1)
-"""Sides of crops are multiples of this."""
 
 
 class BatchNorm(nn.BatchNorm2d):

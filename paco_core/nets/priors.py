@@ -6,16 +6,16 @@ Torch only, fixed shapes, no loop over pictures. Masks are float 0 or 1, (n, 1, 
 import torch
 from torch.nn import functional
 
-NATIVE_PX = 128
-"""Side of the crops at which the lengths here hold; they scale with the side."""
-GAP_PX = 3
-"""Half the width of the widest gap between an object and what hides it that is closed."""
-LEAST_KNOWN_PX = 16
-"""A mask that would keep fewer pixels without its rim keeps its rim."""
-BACKGROUND_COST, OCCLUDER_GAIN = 3.0, 0.5
-"""What a mirrored pixel costs where background is seen, and gains where something hides the answer; 1 on the object itself."""
-AXIS_PX = 64
-"""Side at which the axis of symmetry is looked for."""
+from paco_core.nets.direct_plan import (
+    AXIS_PX,
+    AXIS_STEPS,
+    BACKGROUND_COST,
+    EMPTY_WEIGHT,
+    GAP_PX,
+    LEAST_KNOWN_PX,
+    NATIVE_PX,
+    OCCLUDER_GAIN,
+)
 
 
 def grown(mask: torch.Tensor, by_px: int) -> torch.Tensor:
@@ -59,10 +59,10 @@ def diffused(rgb: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
         coarse, weight = scales[-1]
         scales.append((functional.avg_pool2d(coarse, 2), functional.avg_pool2d(weight, 2)))
     coarse, weight = (value.mean((2, 3), keepdim=True) for value in scales[-1])
-    colours = coarse / weight.clamp(min=1e-6)
+    colours = coarse / weight.clamp(min=EMPTY_WEIGHT)
     for level, (coarse, weight) in reversed(list(enumerate(scales))):
         above = functional.interpolate(colours, size=coarse.shape[-2:], mode="bilinear", align_corners=False)
-        own = coarse / weight.clamp(min=1e-6)
+        own = coarse / weight.clamp(min=EMPTY_WEIGHT)
         trust = (weight > 0).float() if level == 0 else weight
         colours = above + trust * (own - above)
     return colours
@@ -85,4 +85,5 @@ def _best_axis(seen: torch.Tensor, hiding: torch.Tensor) -> torch.Tensor:
     worth = seen + OCCLUDER_GAIN * hiding - BACKGROUND_COST * (1 - seen) * (1 - hiding)
     length = 2 * seen.shape[-1]
     spectrum = torch.fft.rfft(seen.float(), n=length) * torch.fft.rfft(worth.float(), n=length)
-    return torch.fft.irfft(spectrum, n=length).sum(1)[:, : length - 1].argmax(1)
+    agreement = torch.fft.irfft(spectrum, n=length).sum(1)[:, : length - 1]
+    return (AXIS_STEPS * agreement).round().argmax(1)

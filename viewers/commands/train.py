@@ -11,7 +11,7 @@ from paco_core.training.options import TrainOptions
 from paco_core.training.tasks import find_target
 from viewers.commands import COMPLETE, INTERRUPTED, Outcome
 
-NEEDED = ("torch", "accelerate", "safetensors")
+NEEDED = ("torch", "accelerate")
 
 
 @dataclass(frozen=True, kw_only=True)
