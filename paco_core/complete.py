@@ -162,7 +162,9 @@ def _job(
     beyond = ~_cut(np.ones_like(visible), box)
     diagonal = float(np.hypot(*photo.hw))
     near = max(config.gap_px, config.gap_diagonal * diagonal)
-    occluder = hides | beyond | ~mine & ~beyond & (_gaps(seen, hides, near) | _cut(_slits(visible, config.border_px), box))
+    nobodys = ~mine & ~beyond
+    in_front = hides | nobodys & _gaps(seen, hides, near)
+    occluder = in_front | beyond | nobodys & _cut(_slits(visible, config.border_px), box)
     target = CompletionTarget(
         object_id,
         segmentation.names[index],
@@ -172,7 +174,7 @@ def _job(
         box[:2],
         truncated,
         beyond if beyond.any() else None,
-        _mixed(seen, occluder & ~beyond, min(config.rim_px, max(1.0, round(config.rim_diagonal * diagonal)))),
+        _mixed(seen, in_front, min(config.rim_px, max(1.0, round(config.rim_diagonal * diagonal)))),
     )
     return CompletionJob(target, box, occlusion.layer(object_id))
 

@@ -62,7 +62,7 @@ def along_an_occluder(scene: Deocclusion, object_id: int) -> np.ndarray:
     if not front.any():
         return front
     gap = max(CONFIG.gap_px, CONFIG.gap_diagonal * float(np.hypot(H, W)))
-    nobodys = ~scene.segmentation.masks.any(axis=0) & (distance_transform_edt(~front) <= gap)
+    nobodys = ~scene.segmentation.masks.any(axis=0) & (distance_transform_edt(~front) <= 2 * gap)
     return distance_transform_edt(~(front | nobodys)) <= 2
 
 

@@ -75,9 +75,9 @@ def amodal_mask(visible: Mask, occluder: Mask, beyond: Mask, mirrors: tuple[Mirr
 
     Outside the photo (``beyond``) only an ellipse is believed: anything straight could end anywhere.
     """
-    ellipse = _ellipse(visible, occluder)
+    ellipse = whole_ellipse(visible, occluder)
     if ellipse is not None:
-        return _tidy(visible | ellipse & occluder, visible), "ellipse"
+        return ellipse, "ellipse"
     images = [mirror.reflect(visible) for mirror in mirrors]
     images = [image for image in images if (image & ~visible & ~occluder).sum() < MIRROR_SLACK * visible.sum()]
     twin = np.logical_or.reduce(images, initial=False) & occluder & ~beyond if images else np.zeros_like(visible)
@@ -114,8 +114,8 @@ def _tidy(region: Mask, visible: Mask) -> Mask:
     return np.asarray(ndimage.binary_propagation(visible, mask=region & ~crumbs[parts]), bool)
 
 
-def _ellipse(visible: Mask, occluder: Mask) -> Mask | None:
-    """The filled ellipse that the object is, if it is one."""
+def whole_ellipse(visible: Mask, occluder: Mask) -> Mask | None:
+    """The whole mask of an object that is an ellipse, as plates, balls and wheels are; None if it is none."""
     points = free_outline(visible, occluder)
     first = fit_ellipse(points)
     if first is None:
@@ -131,4 +131,4 @@ def _ellipse(visible: Mask, occluder: Mask) -> Mask | None:
         and (filled & ~visible & ~occluder).sum() < ELLIPSE_SLACK * filled.sum()
         and (visible & ~filled).sum() < ELLIPSE_SLACK * visible.sum()
     )
-    return filled if fits else None
+    return _tidy(visible | filled & occluder, visible) if fits else None

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from scipy import ndimage
 
 from paco_core.backends.base import Completion, CompletionTarget
-from paco_core.backends.classical import complete_one, painted
+from paco_core.backends.classical import complete_one, painted, whole_ellipse
 from paco_core.backends.pcnet_network import Answer, PcnetNetwork
 from paco_core.errors import BadInput
 from paco_core.masks import dilate, erode
@@ -57,18 +57,22 @@ class PcnetCompleter:
 
 
 def completed(target: CompletionTarget, answer: Answer | None, seed: int) -> Completion:
-    """The network's shape with colours: the visible part where nothing was asked, the classical completion for guesswork, and
-    for an answer that is no number, which counts as a fallback."""
+    """The network's shape with colours, or the ellipse that the outline is a part of.
+
+    Where nothing was asked the visible part; for guesswork, and for an answer that is no number, which counts as a fallback, the
+    classical completion.
+    """
     if answer is None:
         return Completion(target.rgb, target.visible, "visible", "photo")
     if not np.isfinite(answer.logit).all():
         log.warning("object %d (%s): the network's answer is not finite", target.id, target.name)
         return replace(complete_one(target, seed), fallback="pcnet's answer was not finite; completed by the classical method")
-    amodal = amodal_mask(target, answer)
+    ellipse = whole_ellipse(target.visible, target.occluder)
+    amodal, mask_method = (amodal_mask(target, answer), "pcnet") if ellipse is None else (ellipse, "ellipse")
     if target.visible.sum() < (1 - GUESSWORK) * amodal.sum():
         return complete_one(target, seed)
     rgb, fill_method = painted(target, amodal, best_mirrors(target.visible, target.occluder), seed, answer.rgb)
-    return Completion(rgb, amodal, "pcnet", fill_method)
+    return Completion(rgb, amodal, mask_method, fill_method)
 
 
 def amodal_mask(target: CompletionTarget, answer: Answer) -> Bool[np.ndarray, "h w"]:

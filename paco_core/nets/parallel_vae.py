@@ -52,9 +52,8 @@ class ParallelVae(nn.Module):
             "std", torch.tensor(config.latent_std).view(1, -1, 1, 1).expand(1, config.latent_channels, 1, 1).clone()
         )
         if config.sees_colours:
-            with torch.no_grad():
-                self.vae.decoder.conv_out.weight[: 3 * config.patch**2] = 0
-                self.vae.decoder.conv_out.bias[: 3 * config.patch**2] = 0
+            for weights in self.vae.decoder.conv_out.parameters():
+                nn.init.zeros_(weights[: 3 * config.patch**2])
         if config.pretrained:
             for part in (self.vae.encoder, self.vae.quant_conv, self.vae.post_quant_conv):
                 part.requires_grad_(False)
