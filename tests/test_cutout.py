@@ -215,6 +215,7 @@ def test_prompts_that_can_not_be_used_are_refused(
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_photo_of_a_folder_without_masks_is_guessed_and_its_row_says_so(folder: Path):
     photos = folder / "photos"
     photos.mkdir()

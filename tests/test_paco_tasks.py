@@ -179,7 +179,7 @@ def test_scenes_grow_in_objects_and_in_size(pack: Path, monkeypatch: pytest.Monk
     assert sides == [16, 16, 16, 16, 32]
 
 
-@pytest.mark.parametrize("name", ["paco-stage-1", "paco-stage-2"])
+@pytest.mark.parametrize("name", ["paco-stage-1", pytest.param("paco-stage-2", marks=pytest.mark.slow)])
 def test_a_stage_learns_and_goes_on_to_the_same_bits(name: str, pack: Path, first: Path, tmp_path: Path):
     given = tuple(f"{key}={value}" for key, value in TINY.items())
     given += (f"stage1={first}", "pixels=0.5") if name.endswith("2") else ("gan=0.5", "gan_from=0.5")
@@ -203,6 +203,7 @@ def test_a_stage_learns_and_goes_on_to_the_same_bits(name: str, pack: Path, firs
     assert any(key.endswith("hidden IoU") for key in figures)
 
 
+@pytest.mark.slow
 def test_the_first_stage_learns_masks_of_shapes(pack: Path):
     task = Stage1Task(inputs(pack, {"mask": "1", "side": "16"}, batch=4))
     torch.manual_seed(0)
