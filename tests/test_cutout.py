@@ -183,6 +183,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_whole_command_works_without_masks(folder: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["reconstruct", "shapes.png", "--out", "run"]) in (0, 3)
     said = capsys.readouterr()

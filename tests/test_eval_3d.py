@@ -147,6 +147,7 @@ def test_true_shapes_are_placed_better_than_ours_and_a_crash_loses_all():
     assert all("there is none" in p.failure for p in crashed.poses)
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_writes_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

@@ -169,6 +169,7 @@ def test_every_lifter_is_a_row_and_depth_is_told_where_it_matters():
     assert methods["relief, true depth"].with_depth and not methods["relief, unnamed"].named
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_writes_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "lift"
     row = "relief, true depth"

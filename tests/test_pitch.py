@@ -151,6 +151,7 @@ def test_a_floor_that_is_seen_lies_below_the_horizon():
     assert horizon_bounds(None, CAMERA) == (-90.0, 90.0)
 
 
+@pytest.mark.slow
 def test_rooms_without_depth_are_seen_about_as_they_were():
     errors = []
     for seed in range(12):
