@@ -18,7 +18,8 @@ import viewers.commands.version
 from paco_core.errors import BadInput, ObjectFailed
 from scene3d.backends.relief import ReliefLifter
 from scene3d.types import LiftInput
-from viewers.cli import COMMANDS, main
+from tests.tinypacks import write_tiny_pack
+from viewers.cli import COMMANDS, gathered, main
 from viewers.progressline import ProgressLine
 
 PACO = [sys.executable, "-m", "viewers.cli"]
@@ -302,3 +303,22 @@ def test_on_a_terminal_progress_is_one_line_and_sentences_stay_whole():
         "  0.0 s  depth 2/2",
         "warning: masks overlap\n",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("a --set x=1 --out o --set y=2 z=3", "a --set x=1 y=2 z=3 --out o"),
+        ("--packs p q --set x=1 --packs r", "--packs p q r --set x=1"),
+        ("--out o --out p --set x", "--out o --out p --set x"),
+        ("", ""),
+    ],
+)
+def test_an_option_with_many_values_may_be_given_many_times(given: str, meant: str):
+    assert gathered(given.split(), {"--set", "--packs"}) == meant.split()
+
+
+def test_every_set_of_a_training_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    pack = str(write_tiny_pack(tmp_path / "tiny.pack"))
+    words = ["train", "paco-stage-1", "--packs", pack, "--out", str(tmp_path / "o"), "--set", "nonsense=1", "--set", "mask=1"]
+    assert main(words) == 2 and "nonsense" in capsys.readouterr().err

@@ -29,6 +29,14 @@ class Whole:
         return tuple(Completion(np.full_like(t.rgb, 7), np.ones_like(t.visible), "all", "seven") for t in targets)
 
 
+class Looks(Whole):
+    """Keeps what it was shown."""
+
+    def complete_layer(self, targets, *, seed=0):
+        self.targets = targets
+        return super().complete_layer(targets, seed=seed)
+
+
 class Raises(Whole):
     """Fails for the layer, and alone for one object."""
 
@@ -222,6 +230,32 @@ def test_masks_with_a_gap_give_nearly_what_exact_masks_give(gap_px: int):
     loose_masks[1] &= ~ndimage.binary_dilation(front, iterations=gap_px)
     loose = complete(photo, Segmentation((1, 2), ("a", "b"), loose_masks), graph, ClassicalCompleter())[1]
     assert iou(on_photo(loose, loose.amodal), on_photo(exact, exact.amodal)) > 0.97
+
+
+@pytest.mark.parametrize("gap_px", [1, 3])
+def test_a_completer_is_told_which_of_the_hidden_pixels_are_gaps(gap_px: int):
+    truth, front = box(30, 40, 90, 110), box(20, 80, 100, 150)
+    photo, segmentation, graph = compose(front, truth)
+    masks = segmentation.masks.copy()
+    masks[1] &= ~ndimage.binary_dilation(front, iterations=gap_px)
+    looks = Looks()
+    complete(photo, Segmentation((1, 2), ("a", "b"), masks), graph, looks)
+    (target,) = looks.targets
+    x, y = target.origin_xy
+    high, wide = target.gaps.shape
+    slit, owned = (mask[y : y + high, x : x + wide] for mask in (truth & ~front & ~masks[1], front | masks[1]))
+    assert target.gaps[slit].all() and not target.gaps[owned].any()
+    assert (target.gaps | owned)[target.occluder].all() and target.occluder[target.gaps].all()
+
+
+def test_a_completer_sees_a_square_round_a_long_object_as_far_as_the_photo_goes():
+    photo, segmentation, graph = compose(box(50, 60, 70, 90), box(55, 10, 65, 150))
+    looks = Looks()
+    complete(photo, segmentation, graph, looks)
+    (target,) = looks.targets
+    assert target.visible.shape[0] == H and target.visible.shape[1] > 140
+    x, y = target.origin_xy
+    assert np.array_equal(target.rgb, photo.rgb[y : y + H, x : x + target.rgb.shape[1]])
 
 
 def test_a_plate_that_the_photos_border_cuts_goes_on_beyond_it():

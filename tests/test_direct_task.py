@@ -20,7 +20,7 @@ from paco_core.nets.priors import close_gaps, diffused, grown, known_colours, mi
 from paco_core.training import direct_crops
 from paco_core.training import log as runlog
 from paco_core.training.direct import DirectTask, colour_loss, dice_loss, gradient_loss
-from paco_core.training.direct_crops import loosened, make_crops
+from paco_core.training.direct_crops import CLUTTER, loosened, make_clutter, make_crops, make_scenes
 from paco_core.training.direct_figures import completed, hulls, judged
 from paco_core.training.options import TrainOptions
 from paco_core.training.runner import train
@@ -117,6 +117,16 @@ def test_growing_is_a_maximum_over_squares(by_px: int, seed: int):
     assert torch.equal(grown(mask, by_px), torch.nn.functional.max_pool2d(mask, 2 * by_px + 1, stride=1, padding=by_px))
 
 
+def test_some_crops_have_other_objects_for_a_background():
+    bank = shapes_bank(size=128)
+    clutter = make_clutter(bank)
+    assert clutter.shape == (CLUTTER, 3, 128, 128) and torch.equal(clutter, make_clutter(bank))
+    plain, cluttered = (make_scenes(bank, seeded(), 64, 64, photos).canvas for photos in (None, clutter))
+    edges = (cluttered.diff(dim=3).abs() > 0.05).any(1).flatten(1).any(1)
+    assert 0.25 < edges.float().mean() < 0.75
+    assert torch.equal(plain[~edges], cluttered[~edges])
+
+
 def test_where_few_objects_are_hidden_they_are_drawn_again(scenes: EnsembleBatch):
     one = EnsembleBatch(*(value[:1] for value in vars(scenes).values()))
     crops = draw_crops(one, seeded(), count=20, side_px=64)
@@ -185,7 +195,7 @@ def test_an_untrained_network_answers_with_diffused_colours_and_no_opinion(scene
     assert torch.equal(place, close_gaps(crops.visible, crops.occluder))
 
 
-def test_a_crop_s_answer_knows_nothing_of_other_crops_and_nothing_of_the_background(scenes: EnsembleBatch):
+def test_a_crop_s_answer_knows_nothing_of_other_crops_and_sees_what_is_beside_its_object(scenes: EnsembleBatch):
     crops = draw_crops(scenes, seeded(), count=4, side_px=64)
     net = perturbed()
     with torch.no_grad():
@@ -196,7 +206,7 @@ def test_a_crop_s_answer_knows_nothing_of_other_crops_and_nothing_of_the_backgro
         other = net(elsewhere, crops.visible, crops.occluder)[1]
     assert together.std() > 1e-3
     assert torch.allclose(together[:1], alone, atol=1e-4)
-    assert torch.equal(together, other)
+    assert (together - other).abs().max() > 1e-3
 
 
 def test_the_network_has_one_to_two_million_weights_and_takes_sides_of_its_multiple():

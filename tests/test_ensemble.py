@@ -211,6 +211,14 @@ def square(size: int = 128, side: int = 40) -> torch.Tensor:
     return mask.expand(64, 1, size, size)
 
 
+def test_who_draws_one_outline_too_small_draws_all_too_small():
+    alike = Roughness(share=1.0, shift_px=3.0, rough_px=0.0, alike=1.0, gap_px=1, holes=0.0)
+    apart = torch.cat([square(), square().roll(50, 3)], 1)
+    for roughness, same in ((alike, True), (replace(alike, alike=0.0), False)):
+        rough = rough_masks(apart, torch.Generator().manual_seed(0), roughness)
+        assert torch.equal(*rough.sum((2, 3)).unbind(1)) == same
+
+
 def test_outlines_move_by_as_much_as_is_said_in_both_directions():
     only_moved = Roughness(share=1.0, shift_px=2.5, rough_px=0.0, holes=0.0)
     area = rough_masks(square(), torch.Generator().manual_seed(0), only_moved).sum((1, 2, 3)).float()

@@ -176,6 +176,8 @@ def test_scenes_grow_in_objects_and_in_size(pack: Path, monkeypatch: pytest.Monk
     sides = [task.batch(seeded(), share).scenes.whole.shape[-1] for share in (0.0, 0.2, 0.5, 0.65, 0.9)]
     assert isinstance(task, Task)
     assert seen == [1, 2, 3, 5, 5] and MOST[-1] == (1.0, 5)
+    Stage1Task(inputs(pack, {"curriculum": "0"})).batch(seeded(), 0.0)
+    assert seen[-1] == 5
     assert sides == [16, 16, 16, 16, 32]
 
 

@@ -98,6 +98,16 @@ def test_a_target_elsewhere_in_its_crop_gets_the_same_answer_there(erratic, seed
     assert np.allclose(after.logit[down:-5, right:-5][hidden], before.logit[hidden], atol=1e-4)
 
 
+def test_the_network_is_told_where_gaps_were_closed(erratic: PcnetNetwork):
+    visible, occluder, rgb = box(30, 30, 90, 78), box(20, 80, 100, 120), target(0, 120, 160).rgb
+    gap = box(30, 78, 90, 80) & ~visible & ~occluder
+    apart = CompletionTarget(1, "box", rgb, visible, occluder)
+    silent = replace(apart, occluder=occluder | gap)
+    told = replace(silent, gaps=gap)
+    open_, silent_, told_ = (answer.logit for answer in erratic.answers([apart, silent, told]))
+    assert np.abs(told_ - open_)[occluder].max() < 0.1 * np.abs(told_ - silent_)[occluder].max(), "closed by whom is the same"
+
+
 def test_an_object_gets_the_same_answer_alone_and_among_others(erratic: PcnetNetwork):
     targets = [target(seed, number=seed) for seed in range(5)]
     for given_, answer in zip(targets, erratic.answers(targets), strict=True):

@@ -169,6 +169,7 @@ def test_the_twin_without_tyro_reads_every_kind_of_option():
     assert given.packs == (Path("a"), Path("b")) and given.out == Path("o") and given.warm_start == Path("w")
     assert (given.max_minutes, given.steps, given.device, given.compile) == (2.5, 7, "cpu", True)
     assert given.set == ("k=v", "l=w") and given.held_out == ()
+    assert parser().parse_args([*words, "--set", "m=x", "--packs", "c"]).set == ("k=v", "l=w", "m=x")
 
 
 def test_training_needs_torch_accelerate_safetensors_and_pillow_alone(tmp_path: Path):

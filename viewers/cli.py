@@ -6,6 +6,8 @@ import sys
 import tempfile
 import textwrap
 import traceback
+import typing
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -108,7 +110,33 @@ def _run(command: Command, args: list[str]) -> int:
 def _parse(command: Command, options: Any, args: list[str]) -> Any:
     import tyro  # here, so that `paco --help` doesn't wait for it
 
-    return tyro.cli(options, args=args, prog=f"paco {command.name}", config=(tyro.conf.OmitArgPrefixes,))
+    return tyro.cli(
+        options, args=gathered(args, _lists(options)), prog=f"paco {command.name}", config=(tyro.conf.OmitArgPrefixes,)
+    )
+
+
+def _lists(options: Any) -> set[str]:
+    """Options that take any number of values."""
+    kinds = typing.get_type_hints(options)
+    return {"--" + name.replace("_", "-") for name, kind in kinds.items() if ... in typing.get_args(kind)}
+
+
+def gathered(args: Sequence[str], lists: Collection[str]) -> list[str]:
+    """Arguments in which every one of ``lists`` comes once, with all its values: of an option that is given twice tyro keeps
+    the last."""
+    parts: list[list[str]] = [[]]
+    first: dict[str, list[str]] = {}
+    part = parts[0]
+    for word in args:
+        if word in first:
+            part = first[word]
+            continue
+        if word.startswith("--"):
+            parts.append(part := [])
+            if word in lists:
+                first[word] = part
+        part.append(word)
+    return [word for part in parts for word in part]
 
 
 def _find(name: str) -> Command:

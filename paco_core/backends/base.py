@@ -64,6 +64,9 @@ class CompletionTarget:
     truncated: tuple[Side, ...] = ()
     beyond: Bool[np.ndarray, "ch cw"] | None = None
     """The part of ``occluder`` that lies outside the photo; None: nothing does."""
+    gaps: Bool[np.ndarray, "ch cw"] | None = None
+    """The part of ``occluder`` that is nobody's: slits between masks, which tell how exactly they are drawn. None: there are
+    none."""
     mixed: Bool[np.ndarray, "ch cw"] | None = None
     """Visible pixels along an occluder, whose colour is mixed with it: no source for colours, and repainted from
     ``Completion.rgb``. None: there are none."""

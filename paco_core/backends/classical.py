@@ -17,8 +17,9 @@ from paco_core.shape import Mirror, best_mirrors, continue_outline, convex_hull,
 
 Mask = Bool[np.ndarray, "h w"]
 
-MARGIN_PX = 6
-"""Round the object, so that patches at its edge lie in the picture."""
+MARGIN_PX = 2
+"""Round the object, so that patches of 5 px at its edge lie in the picture. More makes some pictures large enough to be halved,
+in which fine stripes are lost."""
 ELLIPSE_RESIDUAL = 0.04
 """Nine tenths of the free outline lie this near to the ellipse, in radii."""
 ELLIPSE_ARC = 0.3

@@ -115,11 +115,14 @@ def _box(mask: Bool[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "2"], Float
 
 def crop_of(
     target: CompletionTarget, window: Window
-) -> tuple[Float32[np.ndarray, "s s 3"], Bool[np.ndarray, "s s"], Bool[np.ndarray, "s s"]]:
-    """What the network is given: colours 0 … 1, visible, occluder; antialiased where the window is larger."""
+) -> tuple[Float32[np.ndarray, "s s 3"], Bool[np.ndarray, "s s"], Bool[np.ndarray, "s s"], Bool[np.ndarray, "s s"]]:
+    """What the network is given: colours 0 … 1, visible, occluder, gaps; antialiased where the window is larger."""
     rgb = _resized(window.cut(target.rgb), SIDE_PX) / np.float32(255)
     visible, occluder = (_resized_mask(window.cut(mask), SIDE_PX) for mask in (target.visible, target.occluder))
-    return rgb, visible, occluder & ~visible
+    gaps = np.zeros_like(visible)
+    if target.gaps is not None:
+        gaps = _resized(np.where(window.cut(target.gaps), np.uint8(255), np.uint8(0)), SIDE_PX) > 127
+    return rgb, visible, occluder & ~visible, gaps & ~visible
 
 
 def _resized(picture: Shaped[np.ndarray, "s s ..."], side_px: int) -> Shaped[np.ndarray, "t t ..."]:

@@ -129,28 +129,34 @@ class DirectNumpy:
         state.finish()
 
     def __call__(
-        self, rgb: Float32[np.ndarray, "s s 3"], visible: Bool[np.ndarray, "s s"], occluder: Bool[np.ndarray, "s s"]
+        self,
+        rgb: Float32[np.ndarray, "s s 3"],
+        visible: Bool[np.ndarray, "s s"],
+        occluder: Bool[np.ndarray, "s s"],
+        gaps: Bool[np.ndarray, "s s"] | bool = False,
     ) -> tuple[Float32[np.ndarray, "s s 3"], Float32[np.ndarray, "s s"], Bool[np.ndarray, "s s"]]:
         """Colours, amodal logit, and the occluder with gaps closed, of one crop.
 
-        ``rgb`` is the picture, 0 … 1; s a multiple of ``MULTIPLE``. The answer holds within the returned occluder; everywhere
-        else the visible mask is all there is.
+        ``rgb`` is the picture, 0 … 1; s a multiple of ``MULTIPLE``; ``gaps`` is the part of the occluder that was a gap. The
+        answer holds within the returned occluder; everywhere else the visible mask is all there is.
         """
-        given, occluder = occluder, close_gaps(visible, occluder)
+        given, occluder = occluder & ~np.bool_(gaps), close_gaps(visible, occluder)
+        seen = (visible | occluder)[..., None]
         fill, mirror = diffused(rgb, known_colours(visible)), mirrored(rgb, visible, occluder)
         priors = [
-            (rgb - 0.5) * (visible | occluder)[..., None],
+            (rgb - 0.5) * seen,
             visible,
             occluder,
             fill - 0.5,
             mirror[..., :3] - 0.5 * mirror[..., 3:],
             mirror[..., 3:],
-            occluder.astype(np.float32) - given,
+            (occluder & ~given).astype(np.float32),
+            (rgb - 0.5) * ~seen,
         ]
         answer = self._unet(np.dstack(priors).astype(np.float32))
         return fill + answer[..., :3], answer[..., 3], occluder
 
-    def _unet(self, x: Float32[np.ndarray, "s s 13"]) -> Float32[np.ndarray, "s s 4"]:
+    def _unet(self, x: Float32[np.ndarray, "s s 16"]) -> Float32[np.ndarray, "s s 4"]:
         x = self._stem(space_to_depth(x, STEP))
         kept = []
         for encode, down in zip(self._encode, self._down, strict=False):

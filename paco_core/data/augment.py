@@ -33,6 +33,8 @@ class Roughness:
     """Of the scenes with moved outlines; as many have gaps."""
     shift_px: float = 2.0
     """Every mask grows or shrinks by up to so much …"""
+    alike: float = 0.0
+    """… in this share of the scenes all of them by the same: who draws one too small draws the others too small …"""
     rough_px: float = 1.0
     """… and from place to place by about so much more or less."""
     gap_px: int = 3
@@ -97,6 +99,7 @@ def _moved(masks: torch.Tensor, dice: Dice, roughness: Roughness) -> torch.Tenso
     for kernel, padding in (((width, 1), (reach, 0)), ((1, width), (0, reach))):
         blurred = functional.avg_pool2d(blurred, kernel, stride=1, padding=padding, count_include_pad=False)
     shift = roughness.shift_px * dice.uniform(*masks.shape[:2], 1, 1, low=-1)
+    shift = torch.where(_some(dice, len(masks), roughness.alike), shift[:, :1], shift)
     waves, ragged = (_noise(dice, masks.shape[:2], cells, masks.shape[-1]) for cells in GRAIN)
     distance = (shift + roughness.rough_px * (0.7 * waves + 0.3 * ragged)) * unit
     height = (0.5 - distance / width).clamp(0.5 / width, 1 - 0.5 / width)

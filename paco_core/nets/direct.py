@@ -95,7 +95,8 @@ class DirectNet(nn.Module):
             fill - 0.5,
             mirror[:, :3] - 0.5 * mirror[:, 3:],
             mirror[:, 3:],
-            occluder - given,
+            occluder * (1 - given),
+            (rgb - 0.5) * (1 - seen),
         ]
         answer = self._unet(torch.cat(priors, 1).contiguous(memory_format=torch.channels_last)).float()
         return fill + answer[:, :3], answer[:, 3:], occluder

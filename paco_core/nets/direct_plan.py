@@ -2,10 +2,10 @@
 
 WIDTHS = (32, 48, 72, 112, 144)
 """Channels at 1/2, 1/4 … 1/32 of the side: 2.0 million weights."""
-CHANNELS = 13
-"""Of the input: colours, visible, occluder, diffused colours, mirrored colours and mask, closed gaps. Where there was a gap,
-masks are smaller than what they stand for: a network that is not told claims too much of exact masks, and too little of loose
-ones."""
+CHANNELS = 16
+"""Of the input: colours, visible, occluder, diffused colours, mirrored colours and mask, closed gaps, colours of everything else.
+Where there was a gap, masks are smaller than what they stand for: a network that is not told claims too much of exact masks, and
+too little of loose ones. How far from the truth they are drawn, what the picture shows beside them tells."""
 STEP = 2
 """Pixel-unshuffle at the input: the finest convolutions run at half the side, where they cost a quarter."""
 MULTIPLE = STEP * 2 ** (len(WIDTHS) - 1)

@@ -70,8 +70,11 @@ def _plain(kind: typing.Any) -> typing.Any:
 
 
 class _Tuple(argparse.Action):
+    """All values of an option, however often it is given."""
+
     def __call__(self, parser, namespace, values, option_string=None):
-        setattr(namespace, self.dest, tuple(values or ()))
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, (() if before is self.default else before or ()) + tuple(values or ()))
 
 
 class _Lines:

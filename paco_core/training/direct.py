@@ -17,12 +17,22 @@ from paco_core.data.bank import read_bank
 from paco_core.data.crops import Crops, joined
 from paco_core.errors import BadInput
 from paco_core.nets.direct import DirectNet
-from paco_core.training.direct_crops import BANK_PX, COPIES, LARGE_PX, SEED, SMALL_PX, HeldOut, make_crops, read_held_out
+from paco_core.training.direct_crops import (
+    BANK_PX,
+    COPIES,
+    LARGE_PX,
+    SEED,
+    SMALL_PX,
+    HeldOut,
+    make_clutter,
+    make_crops,
+    read_held_out,
+)
 from paco_core.training.direct_figures import figures, sheet
 from paco_core.training.task import Defaults, TaskInputs
 
-LARGE_FROM, LARGE_SHARE = 3 / 4, 2
-"""Small crops take a quarter of the time, which is enough for the first three quarters of it; then half as many a step."""
+LARGE_FROM, LARGE_SHARE = 0.6, 2
+"""Small crops take a quarter of the time, which is enough for the first part of it; then half as many a step."""
 WEIGHTS = {"dice": 0.7, "colour": 2.0, "detail": 0.5}
 """Of the losses next to the cross-entropy of the mask, 1; ``--set dice=0`` and so on change them. Detail is that of colours; the
 log calls the norm of all weights' gradient ``gradient``."""
@@ -43,6 +53,7 @@ class DirectTask:
     def __init__(self, inputs: TaskInputs) -> None:
         self.weights = read_weights(inputs.options)
         self.bank = read_bank(inputs.packs, size=BANK_PX).to(inputs.device)
+        self.clutter = make_clutter(self.bank)
         self.crops = inputs.batch
         self.held_out: tuple[HeldOut, ...] = read_held_out(inputs.held_out, inputs.device)
         self.shown = self._shown(inputs.device)
@@ -62,8 +73,8 @@ class DirectTask:
     def batch(self, generator: torch.Generator, share: float) -> Crops:
         """Crops of as many objects, with loose masks; larger ones in the last third."""
         if share < LARGE_FROM:
-            return make_crops(self.bank, generator, self.crops, SMALL_PX)
-        return make_crops(self.bank, generator, max(COPIES, self.crops // LARGE_SHARE), LARGE_PX)
+            return make_crops(self.bank, generator, self.crops, SMALL_PX, self.clutter)
+        return make_crops(self.bank, generator, max(COPIES, self.crops // LARGE_SHARE), LARGE_PX, self.clutter)
 
     def loss(self, model: nn.Module, batch: Crops) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Mask and colours where the network has a say: mask within the occluder, colours within the hidden part."""

@@ -22,8 +22,13 @@ PER_SCENE = 2
 """Crops a scene: about as many objects of one are partly hidden."""
 SLOTS, SCALE = 5, (0.2, 0.6)
 """Fewer and larger objects than in scenes that are completed at once: a crop shows one object and what hides it."""
-LOOSE = Roughness(share=0.4, shift_px=3.0, gap_px=3)
+LOOSE = Roughness(share=0.4, shift_px=3.0, alike=0.5, gap_px=3)
 """±3 px and gaps of 1 to 3 px (6 where both keep away) at ``LARGE_PX``; a third of the crops keeps its exact masks."""
+CLUTTER, CLUTTER_SCALE, CLUTTER_SEED = 192, (0.35, 1.0), 20_21
+"""Scenes of many large objects that other scenes have for a background, and their objects' sizes: nothing else is at hand that
+looks like the rest of a photo."""
+CANVASES = (0.3, 0.2, 0.5)
+"""Shares of white, coloured and cluttered backgrounds."""
 COPIES = 2
 """Crops of every object in a batch, with other colours and masks, every other one mirrored: composing costs as much as a step
 of the network does (Hoffer et al., CVPR 2020, arXiv:1901.09335, "Augment your batch")."""
@@ -51,16 +56,26 @@ class HeldOut:
     """Figures without a network; filled when they are first needed."""
 
 
-def make_scenes(bank: Bank, generator: torch.Generator, crops: int, side_px: int) -> EnsembleBatch:
-    """As many scenes as so many crops need."""
-    settings = EnsembleSettings(size=round(CANVAS * side_px), slots=SLOTS, count=(2, SLOTS), scale=SCALE)
-    return compose(bank, generator, settings, math.ceil(crops / PER_SCENE))
+def make_clutter(bank: Bank) -> torch.Tensor:
+    """(``CLUTTER``, 3, s, s) uint8: backgrounds made of the bank's objects, always the same ones."""
+    generator = torch.Generator(bank.rgba.device).manual_seed(CLUTTER_SEED)
+    settings = EnsembleSettings(size=BANK_PX, slots=SLOTS, count=(SLOTS, SLOTS), scale=CLUTTER_SCALE)
+    parts = [compose(bank, generator, settings, CLUTTER // 12).composite for _ in range(12)]
+    return (255 * torch.cat(parts)).round().byte()
 
 
-def make_crops(bank: Bank, generator: torch.Generator, count: int, side_px: int) -> Crops:
+def make_scenes(
+    bank: Bank, generator: torch.Generator, crops: int, side_px: int, clutter: torch.Tensor | None = None
+) -> EnsembleBatch:
+    """As many scenes as so many crops need; without ``clutter`` on white and coloured backgrounds."""
+    settings = EnsembleSettings(size=round(CANVAS * side_px), slots=SLOTS, count=(2, SLOTS), scale=SCALE, canvases=CANVASES)
+    return compose(bank, generator, settings, math.ceil(crops / PER_SCENE), clutter)
+
+
+def make_crops(bank: Bank, generator: torch.Generator, count: int, side_px: int, clutter: torch.Tensor | None = None) -> Crops:
     """``count`` crops with loose masks, ``COPIES`` of every object."""
     objects = math.ceil(count / COPIES)
-    scenes = make_scenes(bank, generator, objects, side_px)
+    scenes = make_scenes(bank, generator, objects, side_px, clutter)
     exact = draw_crops(scenes, generator, count=objects, side_px=side_px)
     return loosened(_varied(exact, generator).pick(slice(count)), generator)
 

@@ -47,6 +47,8 @@ class Stage1Options(StageOptions):
     """Small: ``paco-feat-1`` stands in for LPIPS, whose weights don't come with a package."""
     gan: float = 0.0
     """0.5 in latent diffusion; 0 saves a third of a step."""
+    curriculum: int = 1
+    """0: scenes of up to five objects from the first step on, for what goes on from learned weights."""
     gan_from: float = 0.6
     """Share of the budget from which on there is an adversary: the decoder has to be good first."""
 
@@ -107,7 +109,8 @@ class Stage1Task:
 
     def batch(self, generator: torch.Generator, share: float) -> Stage1Batch:
         """Scenes of more and more objects."""
-        most = next(count for until, count in MOST if share < until or until == 1)
+        at = share if self.options.curriculum else 1.0
+        most = next(count for until, count in MOST if at < until or until == 1)
         scenes = draw_scenes(self.bank, generator, self.scenes, self.options.side_at(share), most)
         slots = scenes.wanted(generator, of_sampled=False)
         seed = int(torch.randint(1 << 31, (1,), generator=generator, device=generator.device))
