@@ -3,13 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from paco_core.errors import PacoError
+from paco_core.nets.memory import FULL, memory_is_full
 from paco_core.training.options import Settings
-
-FULL_ON_CPU = "DefaultCPUAllocator"
-"""What torch's ``RuntimeError`` names when the processor's memory is full; GPUs have an error of their own."""
 
 
 class MemoryFull(PacoError):
@@ -21,8 +17,8 @@ def room_for(settings: Settings) -> Iterator[None]:
     """Raises ``MemoryFull``, with what to lower, where torch finds no memory for a step."""
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and FULL_ON_CPU not in str(error):
+    except FULL as error:
+        if not memory_is_full(error):
             raise
         half = max(1, settings.batch // 2)
         raise MemoryFull(
