@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from scipy import ndimage
 
-from paco_core.backends.base import Completer, Completion, CompletionTarget
-from paco_core.errors import ObjectFailed, error_text
+from paco_core.asking import Answers, ask
+from paco_core.backends.base import Completer, Completion, CompletionTarget, LayersCompleter
+from paco_core.errors import error_text
 from paco_core.fill import nearest
 from paco_core.masks import box_slices, dilate, erode
 from paco_core.progress import Progress, counting_on, silent
@@ -75,6 +76,16 @@ class CompletionLayer:
     visible_only: tuple[CompleteObject, ...] = ()
     """Those that could not be prepared."""
 
+    @property
+    def size(self) -> int:
+        """How many objects these are."""
+        return len(self.jobs) + len(self.visible_only)
+
+    @property
+    def hidden(self) -> tuple[CompletionTarget, ...]:
+        """What a completer is asked for."""
+        return tuple(job.target for job in self.jobs if job.target.occluder.any())
+
 
 def complete(
     photo: Photo,
@@ -92,10 +103,9 @@ def complete(
     occluder; the amodal mask holds the visible mask and claims nothing but pixels of what is in front, and canvas
     beyond a side that cuts the object. An object whose completion fails keeps its visible part, and says why in ``fallback``.
     """
-    done: list[CompleteObject] = []
-    for layer in plan_completion(photo, segmentation, occlusion, config):
-        done += complete_layer(layer, completer, seed=seed, progress=counting_on(progress, len(done), len(segmentation.ids)))
-    return in_order(done, segmentation)
+    plan = plan_completion(photo, segmentation, occlusion, config)
+    layers = complete_layers(plan, completer, config, seed=seed, progress=progress)
+    return in_order((obj for layer in layers for obj in layer), segmentation)
 
 
 def in_order(objects: Iterable[CompleteObject], segmentation: Segmentation) -> tuple[CompleteObject, ...]:
@@ -133,19 +143,37 @@ def _turn(strategy: Strategy, layer: int, index: int) -> tuple[int, int]:
     return (layer, index) if strategy == "one-by-one" else (0, 0)
 
 
-def complete_layer(
-    layer: CompletionLayer, completer: Completer, *, seed: int = 0, progress: Progress = silent
-) -> tuple[CompleteObject, ...]:
-    """Complete the objects of one layer together; one whose completer fails keeps its visible part."""
-    results = _ask(completer, [job for job in layer.jobs if job.target.occluder.any()], seed)
+def complete_layers(
+    layers: Sequence[CompletionLayer],
+    completer: Completer,
+    config: CompletionConfig = CompletionConfig(),
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Iterator[tuple[CompleteObject, ...]]:
+    """The objects of each layer, as they come; one whose completer fails keeps its visible part.
+
+    Layers do not depend on each other: layer-wise, a completer that gains from it (``LayersCompleter``) has them all in one
+    batch. The other strategies are made of passes that follow each other (section 5.4), and stay so.
+    """
+    together = config.strategy == "layer-wise" and isinstance(completer, LayersCompleter)
+    whole, done = sum(layer.size for layer in layers), 0
+    for batch in [layers] if together else [[layer] for layer in layers]:
+        answers = ask(completer, [layer.hidden for layer in batch], seed)
+        for layer in batch:
+            yield _finished(layer, answers, completer.name, counting_on(progress, done, whole))
+            done += layer.size
+
+
+def _finished(layer: CompletionLayer, answers: Answers, completer: str, progress: Progress) -> tuple[CompleteObject, ...]:
     done = list(layer.visible_only)
     for job in layer.jobs:
         try:
-            done.append(_finish(job, results.get(job.target.id, "nothing hides it")))
+            done.append(_finish(job, answers.get(job.target.id, "nothing hides it")))
         except Exception as error:  # an odd completion
             log.warning("object %d (%s): its completion can't be used", job.target.id, job.target.name, exc_info=True)
-            done.append(_kept(job, f"{completer.name} failed: {error_text(error)}"))
-        progress("complete", len(done), len(layer.jobs) + len(layer.visible_only), job.target.name)
+            done.append(_kept(job, f"{completer} failed: {error_text(error)}"))
+        progress("complete", len(done), layer.size, job.target.name)
     return tuple(done)
 
 
@@ -271,33 +299,6 @@ def _mixed(visible: Bool[np.ndarray, "h w"], front: Bool[np.ndarray, "h w"], rim
     """The rim along an occluder; none where it would eat most of a thin object."""
     rim = visible & dilate(front, rim_px)
     return rim if rim.any() and 2 * rim.sum() < visible.sum() else None
-
-
-def _ask(completer: Completer, jobs: list[CompletionJob], seed: int) -> dict[int, Completion | str]:
-    """Completions of one layer; when the layer fails, of its objects one by one; in place of a failed one the reason."""
-    if not jobs:
-        return {}
-    try:
-        return dict(zip((j.target.id for j in jobs), _checked(completer, jobs, seed), strict=True))
-    except Exception as error:
-        if len(jobs) == 1:
-            log.warning("object %d (%s): %s", jobs[0].target.id, jobs[0].target.name, error)
-            return {jobs[0].target.id: f"{completer.name} failed: {error_text(error)}"}
-        log.warning("layer of %d objects: %s; trying them one by one", len(jobs), error)
-    one_by_one: dict[int, Completion | str] = {}
-    for job in jobs:
-        one_by_one |= _ask(completer, [job], seed)
-    return one_by_one
-
-
-def _checked(completer: Completer, jobs: list[CompletionJob], seed: int) -> tuple[Completion, ...]:
-    completions = completer.complete_layer(tuple(j.target for j in jobs), seed=seed)
-    if len(completions) != len(jobs):
-        raise ObjectFailed(f"{len(completions)} completions came back for {len(jobs)} objects")
-    for job, completion in zip(jobs, completions, strict=True):
-        if completion.amodal.shape != job.target.visible.shape or completion.rgb.shape != job.target.rgb.shape:
-            raise ObjectFailed(f"a completion of another size than its crop, for object {job.target.id}")
-    return completions
 
 
 def _finish(job: CompletionJob, result: Completion | str) -> CompleteObject:

@@ -1,11 +1,12 @@
 """The 2D half as a diagram in code: a photo and its masks become complete objects over a completed background."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from paco_core.background import BackgroundConfig, fill_background
 from paco_core.camera import estimate_camera
-from paco_core.complete import CompletionConfig, complete_layer, in_order, plan_completion
+from paco_core.complete import CompletionConfig, complete_layers, in_order, plan_completion
 from paco_core.depth import estimate_depth
 from paco_core.depthfile import resize_depth
 from paco_core.objects import GIVEN
@@ -191,17 +192,15 @@ def _complete(
     """One stage per layer, keyed by what its objects look like: a change in one of them leaves the other layers alone."""
     completer = BACKENDS.create("completer", config.completer)
     plan = plan_completion(photo, seen.segmentation.value, seen.occlusion.value, config.completion)
-    count, done = len(seen.segmentation.value.ids), 0
-    layers = []
-    for k, layer in enumerate(plan):
-        layers.append(
-            run.stage(
-                f"complete/layer_{k}",
-                {"layer": layer, "by": config.completer, "seed": seed},
-                partial(complete_layer, layer, completer, seed=seed, progress=counting_on(progress, done, count)),
-                tuple[CompleteObject, ...],
-            )
-        )
-        done += len(layers[-1].value)
+    layers = {f"complete/layer_{k}": layer for k, layer in enumerate(plan)}
+    count = len(seen.segmentation.value.ids)
+
+    def compute(names: tuple[str, ...]) -> Iterator[tuple[CompleteObject, ...]]:
+        some = [layers[name] for name in names]
+        told = counting_on(progress, count - sum(layer.size for layer in some), count)
+        return complete_layers(some, completer, config.completion, seed=seed, progress=told)
+
+    keys = {name: {"layer": layer, "by": config.completer, "seed": seed} for name, layer in layers.items()}
+    done = run.stages(keys, compute, tuple[CompleteObject, ...])
     progress("complete", 4, STEPS, f"{count} objects")
-    return tuple(layers)
+    return done

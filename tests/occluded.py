@@ -39,7 +39,7 @@ def compose(*shapes, colours=None):
         taken |= shape
     n = len(shapes)
     pairs = [(a, b) for a in range(n) for b in range(a + 1, n)]
-    segmentation = Segmentation(tuple(range(1, n + 1)), tuple("abc"[:n]), np.array(masks))
+    segmentation = Segmentation(tuple(range(1, n + 1)), tuple("abcdef"[:n]), np.array(masks))
     return photo_of(rgb), segmentation, graph_of(n, pairs)
 
 

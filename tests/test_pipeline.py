@@ -41,15 +41,14 @@ def finished(room: TrueScene, tmp_path_factory: pytest.TempPathFactory):
 def seen_stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the stages that are computed, not loaded, from here on."""
     computed: list[str] = []
-    original = RunFolder.stage
+    original = RunFolder._note
 
-    def stage(self, name, key_inputs, compute, type_, **options):
-        result = original(self, name, key_inputs, compute, type_, **options)
+    def note(self, name, result):
         if not result.cached:
             computed.append(name)
-        return result
+        return original(self, name, result)
 
-    monkeypatch.setattr(RunFolder, "stage", stage)
+    monkeypatch.setattr(RunFolder, "_note", note)
     return computed
 
 

@@ -1,6 +1,7 @@
 """Recipes, accumulated batches, rates by part, and what is said when memory is full or a loss has a bad name."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from paco_core.errors import BadInput
 from paco_core.presets import load_preset, preset_names
 from paco_core.training.groups import parameter_groups, read_rates
-from paco_core.training.memory import MemoryFull
+from paco_core.training.memory import MemoryFull, room_for
 from paco_core.training.options import Settings, TrainOptions, settle, task_options
 from paco_core.training.paco_options import SCALES, read_options
 from paco_core.training.paco_stage1 import Stage1Options
@@ -153,10 +154,10 @@ def test_the_longest_beginning_counts():
 
 
 class Greedy(TinyTask):
-    """Asks for more memory than there is, in its third step."""
+    """Asks for more memory than there is, in its third step, where a batch has more than 4 samples."""
 
     def batch(self, generator: torch.Generator, share: float) -> torch.Tensor:
-        if self.drawn == 2:
+        if self.drawn == 2 and self.inputs.batch > 4:
             torch.empty(1 << 52)
         return super().batch(generator, share)
 
@@ -174,6 +175,21 @@ def test_full_memory_is_answered_by_what_to_lower(tmp_path: Path, monkeypatch: p
     with pytest.raises(MemoryFull, match=r"--batch of 8\. Give --batch 4 --accumulate 2 .* --set checkpointing=1"):
         train("greedy", tiny_options(tmp_path / "run"))
     assert (tmp_path / "run" / "state.pt").exists()
+    assert train("greedy", tiny_options(tmp_path / "run", batch=4, accumulate=2)).finished, "it goes on as it was told to"
+
+
+@pytest.mark.parametrize(
+    ("batch", "told"),
+    [(1, "of 1. Give --set checkpointing"), (9, "Give --batch 3 --accumulate 3 "), (7, "Give --batch 1 --accumulate 7 ")],
+)
+def test_a_smaller_batch_holds_as_many_samples_a_step(tmp_path: Path, batch: int, told: str):
+    with pytest.raises(MemoryFull, match=re.escape(told)), room_for(settings(tmp_path, batch=batch)):
+        raise MemoryError
+
+
+def test_what_has_nothing_to_do_with_memory_stays_as_it_is(tmp_path: Path):
+    with pytest.raises(RuntimeError, match="shapes differ"), room_for(settings(tmp_path)):
+        raise RuntimeError("shapes differ")
 
 
 def test_a_loss_may_not_use_the_log_s_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -190,7 +190,8 @@ def test_a_loss_that_is_never_a_number_ends_with_a_sentence(tmp_path: Path):
         ({"lr": 0.1}, r"lr was 0.05, now 0.1"),
         ({"seed": 3}, "seed was 0, now 3"),
         ({"steps": 61}, "steps was 60, now 61"),
-        ({"set": ("wide=5",)}, "options was"),
+        ({"set": ("wide=5",)}, "options was without, now wide=5"),
+        ({"batch": 4}, "samples was 8, now 4"),
     ],
 )
 def test_changed_settings_are_refused(tmp_path: Path, changed: dict, told: str):
@@ -221,6 +222,48 @@ def test_a_checkpoint_with_code_in_it_is_refused(tmp_path: Path):
     (tmp_path / "run").mkdir()
     torch.save({"version": 1, "settings": Path("x")}, tmp_path / "run" / CHECKPOINT)
     with pytest.raises(BadInput, match="no checkpoint that can be read"):
+        go(tmp_path / "run")
+
+
+def test_a_run_goes_on_in_smaller_batches_of_as_many_samples_and_without_what_can_be_computed_again(tmp_path: Path):
+    half = go(tmp_path / "run", pause_after_minutes=0.1)
+    done = go(tmp_path / "run", batch=4, accumulate=2, set=("checkpointing=1",))
+    assert done.finished and half.steps < done.steps == 60
+
+
+def without(state: dict, key: str) -> dict:
+    return {name: value for name, value in state.items() if name != key}
+
+
+DAMAGES = {
+    "another shape": lambda s: s | {"model": {name: torch.zeros(3, 3) for name in s["model"]}},
+    "other names": lambda s: s | {"model": {f"{name}_old": value for name, value in s["model"].items()}},
+    "no counters": lambda s: without(s, "guard"),
+    "odd counters": lambda s: s | {"guard": {"luck": 1}},
+    "steps in words": lambda s: s | {"steps": "many"},
+    "no generators": lambda s: s | {"random": {"batches": torch.zeros(3), "cpu": torch.zeros(3)}},
+    "no optimiser": lambda s: s | {"optimizer": {"state": {}, "param_groups": []}},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_checkpoint_of_another_network_is_refused_and_left_as_it_is(tmp_path: Path, damage):
+    path = tmp_path / "run" / CHECKPOINT
+    go(tmp_path / "run", pause_after_minutes=0.1)
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {"trainer": damage(state["trainer"])}, path)
+    before = path.read_bytes()
+    with pytest.raises(BadInput, match=r"does not fit the network of this task .* left as it is: choose another --out"):
+        go(tmp_path / "run")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("change", [{"settings": [1]}, {"settings": {}}, {"settings": {"options": 5}}, {"trainer": 5}])
+def test_a_checkpoint_without_settings_or_state_is_refused(tmp_path: Path, change: dict):
+    go(tmp_path / "run", pause_after_minutes=0.1)
+    path = tmp_path / "run" / CHECKPOINT
+    torch.save(torch.load(path, weights_only=True) | change, path)
+    with pytest.raises(BadInput, match=r"no checkpoint of a training|a run with other settings"):
         go(tmp_path / "run")
 
 

@@ -41,6 +41,9 @@ class DryRun(RunFolder):
             self.computed.add(_kind(name))
         return StageResult(self.finished.values[name], key, 0.0, cached=False)
 
+    def stages(self, key_inputs: Any, compute: Any, type_: Any) -> tuple[StageResult[Any], ...]:
+        return tuple(self.stage(name, inputs, compute, type_) for name, inputs in key_inputs.items())
+
 
 def _kind(name: str) -> str:
     return "lift" if name.endswith("/lift") else name.split("/")[0]

@@ -134,6 +134,27 @@ def test_a_stop_in_the_middle_of_writing_leaves_the_old_file(toy: ToyGraph, monk
     assert toy.computed == []
 
 
+def test_stages_that_are_computed_together_are_stored_one_by_one_and_asked_for_where_they_are_missing(tmp_path: Path):
+    run, asked = RunFolder(tmp_path), []
+
+    def numbers(names):
+        asked.append(names)
+        for name in names:
+            if name == "c":
+                raise KeyboardInterrupt
+            yield ord(name)
+
+    with pytest.raises(KeyboardInterrupt):
+        run.stages({"a": {}, "b": {"blur": 1}, "c": {}}, numbers, int)
+    results = run.stages({"b": {"blur": 2}, "d": {}, "a": {}}, numbers, int)
+    assert asked == [("a", "b", "c"), ("b", "d")]
+    assert [(r.value, r.cached) for r in results] == [(98, False), (100, False), (97, True)]
+    assert run.stage("d", {}, lambda: 0, int).value == 100
+    assert run.stages({"d": {}}, numbers, int)[0].cached and len(asked) == 2
+    with pytest.raises(ValueError, match="shorter"):
+        run.stages({"e": {}}, lambda names: [], int)
+
+
 def test_stages_finished_before_a_stop_are_kept(tmp_path: Path):
     run = RunFolder(tmp_path)
     run.stage("first", {}, lambda: 1, int)

@@ -97,6 +97,17 @@ class Completer(Protocol):
 
 
 @runtime_checkable
+class LayersCompleter(Completer, Protocol):
+    """A completer that gains from having all layers of a photo at once: they do not depend on each other."""
+
+    def complete_layers(
+        self, layers: tuple[tuple[CompletionTarget, ...], ...], *, seed: int = 0
+    ) -> tuple[tuple[Completion, ...], ...]:
+        """What ``complete_layer`` answers for each layer, in the same order. Raises ``ObjectFailed`` when it can't."""
+        ...
+
+
+@runtime_checkable
 class BackgroundFiller(Protocol):
     """Removes what is under a mask from a picture."""
 

@@ -12,8 +12,9 @@ from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 
 from paco_core.backends.base import CompletionTarget
 from paco_core.backends.canvas import Canvas
-from paco_core.errors import BadInput
+from paco_core.errors import BadInput, ObjectFailed
 from paco_core.nets.conditioning import Condition, condition_grid
+from paco_core.nets.memory import FULL, in_batches, memory_is_full
 from paco_core.nets.names_text import ClipNames, NameEncoder
 from paco_core.nets.paco import Paco, load_paco
 
@@ -36,9 +37,23 @@ class Answer:
 class Sampling:
     """How maps are made from noise."""
 
+    side_px: int
+    """Of a canvas as the network sees it."""
     steps: int
     guidance: float
     scheduler: str
+    at_once: int
+    """So many canvases are denoised in one batch, at most."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One map to denoise."""
+
+    canvas: Canvas
+    targets: Sequence[CompletionTarget]
+    seed: int
+    """Of its noise: what comes of a pass does not depend on those beside it."""
 
 
 @dataclass(frozen=True)
@@ -67,22 +82,44 @@ class PacoNetwork:
         """Canvases shrink by it: their sides in the network's pixels are multiples of it."""
         return self._net.config.factor
 
+    def answers(self, passes: Sequence[Pass], sampling: Sampling) -> list[list[Answer]]:
+        """One answer per target of every pass, denoised together in batches that memory has room for.
+
+        Raises ``ObjectFailed`` where it has none for a single canvas.
+        """
+        try:
+            return in_batches(passes, sampling.at_once, lambda some: self._answers(some, sampling))
+        except FULL as error:
+            if not memory_is_full(error):
+                raise
+            elsewhere = "" if self.device.type == "cpu" else ", or complete on the processor (device=cpu)"
+            raise ObjectFailed(
+                f"memory is full with one canvas of {sampling.side_px} px: take a lower side_px{elsewhere}"
+            ) from error
+
     @torch.inference_mode()
-    def answers(
-        self, passes: Sequence[tuple[Canvas, Sequence[CompletionTarget]]], side_px: int, sampling: Sampling, seed: int
-    ) -> list[list[Answer]]:
-        """One denoising for all passes together, each on its canvas at ``side_px``; one answer per target."""
-        generator = torch.Generator().manual_seed(seed)
-        seen = [self._seen(canvas, targets, side_px) for canvas, targets in passes]
-        conditions = [self._condition(one, targets) for one, (_, targets) in zip(seen, passes, strict=True)]
+    def _answers(self, passes: Sequence[Pass], sampling: Sampling) -> list[list[Answer]]:
+        """The same in one batch."""
+        seen = [self._seen(one, sampling.side_px) for one in passes]
+        conditions = [self._condition(given, one.targets) for given, one in zip(seen, passes, strict=True)]
         every = Condition(torch.cat([c.grid for c in conditions]), torch.cat([c.text for c in conditions]), conditions[0].no_text)
         maps = self._net.generator.sample(
-            every, steps=sampling.steps, scheduler=sampling.scheduler, guidance=sampling.guidance, generator=generator
+            every,
+            steps=sampling.steps,
+            scheduler=sampling.scheduler,
+            guidance=sampling.guidance,
+            noise=self._noise(passes, every),
         )
-        found = zip(maps, seen, passes, strict=True)
-        return [self._decoded(one[None], given, canvas, targets) for one, given, (canvas, targets) in found]
+        return [self._decoded(full[None], given, one) for full, given, one in zip(maps, seen, passes, strict=True)]
 
-    def _seen(self, canvas: Canvas, targets: Sequence[CompletionTarget], side_px: int) -> Seen:
+    def _noise(self, passes: Sequence[Pass], condition: Condition) -> torch.Tensor:
+        """Drawn on the processor, so that a seed means the same everywhere."""
+        shape = self._net.config.latent_channels, *condition.grid.shape[2:]
+        drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(one.seed)) for one in passes]
+        return torch.stack(drawn).to(condition.grid)
+
+    def _seen(self, one: Pass, side_px: int) -> Seen:
+        canvas, targets = one.canvas, one.targets
         visible = np.stack([covered(canvas.cut(target, target.visible), side_px) for target in targets])
         hiding = np.stack([covered(canvas.cut(target, target.occluder), side_px) for target in targets])
         picture = np.full((side_px, side_px, 3), WHITE, np.float32)
@@ -101,11 +138,11 @@ class PacoNetwork:
         names = [target.name for target in targets if target.name]
         return Condition(grid, self._names.encode([names]), self._names.encode([[]]))
 
-    def _decoded(self, full_map: torch.Tensor, seen: Seen, canvas: Canvas, targets: Sequence[CompletionTarget]) -> list[Answer]:
+    def _decoded(self, full_map: torch.Tensor, seen: Seen, one: Pass) -> list[Answer]:
         colours, logits = self._net.vae.decode(full_map, seen.visible, seen.occluders, seen.picture)
         rgb = (127.5 * (colours[0].clamp(-1, 1) + 1)).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-        found = zip(targets, rgb, logits[0].float().cpu().numpy(), strict=True)
-        return [self._answer(canvas, *one) for one in found]
+        found = zip(one.targets, rgb, logits[0].float().cpu().numpy(), strict=True)
+        return [self._answer(one.canvas, *about) for about in found]
 
     def _answer(
         self, canvas: Canvas, target: CompletionTarget, rgb: UInt8[np.ndarray, "s s 3"], logits: Float32[np.ndarray, "s s"]

@@ -94,15 +94,17 @@ class VisibleToComplete(nn.Module):
         guidance: float = 1.0,
         guidance_rescale: float = 0.0,
         generator: torch.Generator | None = None,
+        noise: torch.Tensor | None = None,
         progress: Progress = silent,
     ) -> torch.Tensor:
-        """Maps (b, c, h, w) of whole objects, from noise of ``generator`` alone; see ``guided`` for the guidance.
+        """Maps (b, c, h, w) of whole objects, from ``noise`` (b, c, h, w), or else from ``generator``'s alone; see ``guided``.
 
         ``scheduler``: one of ``SAMPLERS`` for the prediction. Raises ``BadInput`` for another one.
         """
-        b, _, h, w = condition.grid.shape
-        device = condition.grid.device if generator is None else generator.device
-        noise = torch.randn(b, self.config.latent_channels, h, w, generator=generator, device=device)
+        if noise is None:
+            b, _, h, w = condition.grid.shape
+            device = condition.grid.device if generator is None else generator.device
+            noise = torch.randn(b, self.config.latent_channels, h, w, generator=generator, device=device)
         maps, plan = noise.to(condition.grid), sampler(self.config.prediction, scheduler, steps)
         for done, time in enumerate(plan.timesteps, start=1):
             answer = self.guided(maps, time.to(maps.device), condition, guidance, guidance_rescale)

@@ -34,6 +34,8 @@ def read_checkpoint(folder: Path) -> dict[str, Any] | None:
         raise BadInput(f"{path} is no checkpoint that can be read. Remove it to begin anew, or choose another --out.") from error
     if not isinstance(state, dict) or state.get("version") != VERSION:
         raise BadInput(f"{path} was written by another version. Remove it to begin anew, or choose another --out.")
+    if not all(isinstance(state.get(part), dict) for part in ("settings", "trainer")):
+        raise BadInput(f"{path} is no checkpoint of a training. Remove it to begin anew, or choose another --out.")
     return state
 
 

@@ -3,30 +3,34 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from paco_core.errors import PacoError
+from paco_core.nets.memory import FULL, memory_is_full
 from paco_core.training.options import Settings
-
-FULL_ON_CPU = "DefaultCPUAllocator"
-"""What torch's ``RuntimeError`` names when the processor's memory is full; GPUs have an error of their own."""
 
 
 class MemoryFull(PacoError):
-    """A step needs more memory than there is."""
+    """Training needs more memory than there is."""
 
 
 @contextmanager
 def room_for(settings: Settings) -> Iterator[None]:
-    """Raises ``MemoryFull``, with what to lower, where torch finds no memory for a step."""
+    """Raises ``MemoryFull``, with what to lower, where torch finds no memory for what is done."""
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and FULL_ON_CPU not in str(error):
+    except FULL as error:
+        if not memory_is_full(error):
             raise
-        half = max(1, settings.batch // 2)
         raise MemoryFull(
-            f"Memory is full with a --batch of {settings.batch}. Give --batch {half} --accumulate {2 * settings.accumulate} (as "
-            "many samples a step, in smaller parts), --set checkpointing=1 or a smaller --set side=… to a task that has them, or "
-            "--precision bf16; and another --out: this one keeps its last checkpoint."
+            f"Memory is full with a --batch of {settings.batch}. Give {_smaller(settings)}--set checkpointing=1 to a task that "
+            "has it: with the same --out that goes on from the last checkpoint. What begins anew, with another --out: "
+            "--precision bf16, or a smaller --set side=… to a task that has it."
         ) from error
+
+
+def _smaller(settings: Settings) -> str:
+    """The largest batch below this one that its samples can be split into, as options."""
+    parts = next((n for n in range(2, settings.batch + 1) if settings.batch % n == 0), None)
+    if parts is None:
+        return ""
+    split = f"--batch {settings.batch // parts} --accumulate {settings.accumulate * parts}"
+    return f"{split} (as many samples a step, in smaller parts) or "

@@ -95,16 +95,28 @@ class Settings:
     """Each draws its own batches."""
 
     def check_same(self, before: Mapping[str, Any], folder: Path) -> None:
-        """Raise ``BadInput`` naming what another command changed."""
-        mine = asdict(self)
-        before = {field.name: field.default for field in fields(self)} | dict(before)
+        """Raise ``BadInput`` naming what another command changed; what only decides how much memory a step takes may change."""
+        mine = _binding(asdict(self))
+        before = _binding({field.name: field.default for field in fields(self)} | dict(before))
         changed = [key for key, value in mine.items() if before.get(key) != value]
         if changed:
-            told = "; ".join(f"{key} was {_short(before.get(key))}, now {_short(mine[key])}" for key in changed)
+            told = "; ".join(
+                f"{key} was {_short(before.get(key), mine[key])}, now {_short(mine[key], before.get(key))}" for key in changed
+            )
             raise BadInput(
                 f"{folder} holds a run with other settings ({told}). Give the same command again to go on with it, or choose "
                 "another --out; --warm-start begins a new run with its weights."
             )
+
+
+def _binding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, but for the split of a step's samples into batches, and whether what can be computed again is kept."""
+    bound = dict(settings)
+    split = bound.pop("batch"), bound.pop("accumulate")
+    bound["samples"] = math.prod(number for number in split if isinstance(number, int))
+    if isinstance(bound["options"], tuple):
+        bound["options"] = tuple(pair for pair in bound["options"] if not str(pair).startswith("checkpointing="))
+    return bound
 
 
 def settle(name: str, options: TrainOptions, defaults: Any, device: str, processes: int = 1) -> Settings:
@@ -185,6 +197,9 @@ def _sha256(path: Path) -> str:
         raise BadInput(f"{path} can't be read ({error.strerror or error}).") from error
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, other: Any) -> str:
+    """Of several values those that are not among the ``other``."""
+    if isinstance(value, tuple) and isinstance(other, tuple):
+        value = ", ".join(str(part) for part in value if part not in other) or "without"
     text = str(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

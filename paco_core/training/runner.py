@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
-from paco_core.errors import BadInput, PacoError
+from paco_core.errors import BadInput, PacoError, error_text
 from paco_core.files import sweep
 from paco_core.lock import FolderLock
+from paco_core.nets.memory import memory_is_full
 from paco_core.nets.weights import load_weights
 from paco_core.progress import Progress, silent
 from paco_core.training import log as runlog
@@ -58,8 +59,9 @@ def train(
     if _before(settings, options.out) is not None and (result := finished_before(options.out)) is not None:
         return result
     team = Team(precision=settings.precision, device=settings.device)
-    task: Task = maker(TaskInputs(options.packs, options.held_out, team.device, settings.batch, task_options(options.set)))
-    with _only_run_in(options.out, team):
+    with room_for(settings):
+        task: Task = maker(TaskInputs(options.packs, options.held_out, team.device, settings.batch, task_options(options.set)))
+    with room_for(settings), _only_run_in(options.out, team):
         run = _Run(Trainer(task, settings, team), options, progress, clock)
         before = _before(settings, options.out)
         team.wait()  # nobody writes before all have looked
@@ -114,7 +116,7 @@ class _Run:
         if self.team.main:
             sweep(folder)
         if before is not None:
-            trainer.load(before["trainer"])
+            self._load(before["trainer"])
             if self.team.main:
                 runlog.forget_after(folder, trainer.steps)
         else:
@@ -124,6 +126,18 @@ class _Run:
             self._save()
         if self.options.compile and trainer.device.type == "cuda":
             trainer.loss = torch.compile(trainer.loss)
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Raises ``BadInput`` for the state of another network."""
+        try:
+            self.trainer.load(state)
+        except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            if memory_is_full(error):
+                raise
+            raise BadInput(
+                f"{self.options.out / CHECKPOINT} does not fit the network of this task ({error_text(error)}). It was left as it "
+                "is: choose another --out, or remove it to begin anew."
+            ) from error
 
     def to_the_end(self) -> TrainingResult:
         """Train what is left of the budget; then measure and export, unless a pause or a stop comes first."""
@@ -145,8 +159,7 @@ class _Run:
         pause = trainer.seconds + 60 * (options.pause_after_minutes or float("inf"))
         asked = self.team.anybody(stop.asked)
         while self._share() < 1 and not asked and trainer.seconds < pause:
-            with room_for(trainer.settings):
-                report = trainer.step(self._share())
+            report = trainer.step(self._share())
             self._obey(report)
             self._note(report, at_start)
             if trainer.seconds - looked >= 60 * (options.every_minutes or EVERY_MINUTES):

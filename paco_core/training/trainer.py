@@ -129,7 +129,7 @@ class Trainer:
         everywhere = [state["random"], *state.get("random_elsewhere", ())]
         restore_random_states(everywhere[self.team.rank], self.generator)
         self.guard = Guard(**state["guard"])
-        self.steps, self.seconds = state["steps"], state["seconds"]
+        self.steps, self.seconds = int(state["steps"]), float(state["seconds"])
 
     def return_to(self, state: dict[str, Any]) -> None:
         """Weights and steps of an earlier ``state``; time, counters and generators go on: the same draw would fail again."""
