@@ -120,6 +120,18 @@ BACKENDS = Registry(
         ),
         Entry(
             "inpainter",
+            "telea",
+            "paco_core.backends.classic_inpainters:TeleaInpainter",
+            "OpenCV's inpainting after Telea, for paco eval",
+        ),
+        Entry(
+            "inpainter",
+            "exemplar",
+            "paco_core.backends.classic_inpainters:ExemplarInpainter",
+            "patches of all that is to be seen, for paco eval",
+        ),
+        Entry(
+            "inpainter",
             "pcnet-colours",
             "paco_core.backends.pcnet_colours:PcnetColours",
             "colours that pcnet predicts, nothing else, for paco eval",

@@ -122,11 +122,12 @@ def test_a_picture_of_one_colour_survives_a_square_and_no_pixel_of_a_hole_is_los
     assert np.array_equal(from_square(np.asarray(picture), (high, wide)), rgb)
 
 
-@pytest.mark.parametrize("name", ["lama", "pcnet-c", "sd-inpainting"])
+@pytest.mark.parametrize("name", BACKENDS.names("inpainter"))
 @pytest.mark.parametrize("size", [(40, 48), (3, 70)])
-def test_each_network_answers_for_any_size_the_same_for_a_seed(name: str, size: tuple[int, int], sd: Path, tmp_path: Path):
-    path = {"lama": lama_file, "pcnet-c": pcnet_c_file}.get(name, lambda _: sd)(tmp_path / "w.pth")
-    inpainter = BACKENDS.create("inpainter", name, weights=path, **(SMALL if name == "sd-inpainting" else {}))
+def test_each_inpainter_answers_for_any_size_the_same_for_a_seed(name: str, size: tuple[int, int], sd: Path, tmp_path: Path):
+    files = {"lama": lama_file, "pcnet-c": pcnet_c_file, "sd-inpainting": lambda _: sd}
+    weights = {"weights": files[name](tmp_path / "w.pth")} if name in files else {}
+    inpainter = BACKENDS.create("inpainter", name, **weights, **(SMALL if name == "sd-inpainting" else {}))
     one = target(*size)
     answers = [inpainter.paint(one, one.occluder, seed=seed) for seed in (1, 1, 2)]
     assert answers[0].shape == (*size, 3) and answers[0].dtype == np.uint8
@@ -143,6 +144,16 @@ def test_networks_do_not_see_what_is_in_the_hole(tmp_path: Path):
         inpainter = BACKENDS.create("inpainter", name, weights=path)
         first, second = (inpainter.paint(shown, one.occluder) for shown in (one, other))
         assert np.abs(first.astype(int) - second)[one.occluder].max() <= 1, name  # resampling reads across the border
+
+
+@pytest.mark.parametrize("name", ["telea", "exemplar"])
+def test_what_hides_an_object_leaks_into_it_unless_it_is_part_of_the_hole(name: str):
+    """Figure 8 of the paper, by inpainting that needs no weights."""
+    rivals = with_true_masks(BACKENDS.create("inpainter", name))
+    runs = evaluate([two_boxes()], {name: rival.method for name, rival in rivals.items()})
+    red_in_blue, grey_in_blue, blue = (run.scenes[0][1].colour for run in runs)
+    assert red_in_blue is not None and grey_in_blue is not None and blue is not None
+    assert red_in_blue.psnr + 2 < grey_in_blue.psnr < blue.psnr - 2
 
 
 def test_lama_s_answer_is_the_generator_s(tmp_path: Path):
