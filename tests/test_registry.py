@@ -21,10 +21,12 @@ PROTOCOLS = {
     "order": base.OrderPredictor,
     "completer": base.Completer,
     "background": base.BackgroundFiller,
+    "inpainter": base.Inpainter,
     "features": FeatureExtractor,
 }
 ALL = [*paco_core.registry.BACKENDS, *scene3d.registry.BACKENDS]
-EMBEDDED = [entry for entry in ALL if "torchvision" not in entry.imports]  # the others' weights are not in the package
+BROUGHT = ("inception-v3", "lpips-vgg", "sd-inpainting", "lama", "pcnet-c")  # their weights are not in the package
+EMBEDDED = [entry for entry in ALL if entry.name not in BROUGHT]
 
 toys = Registry(
     (

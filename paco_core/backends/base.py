@@ -1,7 +1,7 @@
 """The Protocols that the 2D stages know. Embedded methods and networks implement the same ones."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -115,4 +115,22 @@ class BackgroundFiller(Protocol):
 
     def fill(self, rgb: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
         """Return the picture with invented content in the hole; pixels outside the hole come back unchanged."""
+        ...
+
+
+InpaintStrategy = Literal["hidden part", "grey occluder", "whole occluder"]
+"""What an inpainter is asked for (PACO, section 5.3): to paint what is hidden (Figure 8 a), the same where what hides it was made
+grey (b), or all of what hides it (c)."""
+
+
+@runtime_checkable
+class Inpainter(Protocol):
+    """Paints holes of a picture. It may know nothing of objects: ``paco_core.inpainting`` says what is asked of it."""
+
+    name: str
+    strategies: tuple[InpaintStrategy, ...]
+    """The ways of asking it that make sense; with masks that are not the true ones the last is taken."""
+
+    def paint(self, target: CompletionTarget, hole: Bool[np.ndarray, "ch cw"], *, seed: int = 0) -> UInt8[np.ndarray, "ch cw 3"]:
+        """The target's picture with colours in the hole; nothing else of the answer is read. Raises ``ObjectFailed``."""
         ...

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -72,15 +72,7 @@ class ClipNames:
 
         Raises ``MissingDependency`` without the package transformers, ``BadInput`` for a folder that does not fit.
         """
-        try:
-            package = importlib.import_module("transformers")
-        except ImportError as error:
-            raise MissingDependency("Names are read by CLIP, which needs a package: pip install 'paco-scene3d[sd]'.") from error
-        try:
-            self._tokenizer = package.CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-            model = package.CLIPTextModel.from_pretrained(folder / "text_encoder", use_safetensors=True, local_files_only=True)
-        except (OSError, ValueError, TypeError) as error:
-            raise BadInput(f"{folder} holds no CLIP text encoder as safetensors ({str(error)[:200]}).") from error
+        self._tokenizer, model = clip_from_folder(folder)
         if model.config.hidden_size != config.text_width:
             raise BadInput(
                 f"The text encoder in {folder} makes {model.config.hidden_size} numbers a word, "
@@ -94,6 +86,23 @@ class ClipNames:
         prompts = [BETWEEN.join(several) for several in names]
         tokens = self._tokenizer(prompts, padding="max_length", max_length=self._slots, truncation=True, return_tensors="pt")
         return self._model(tokens.input_ids.to(self._device)).last_hidden_state
+
+
+def clip_from_folder(folder: Path) -> tuple[Any, Any]:
+    """Tokenizer and text encoder of a Stable Diffusion, safetensors only.
+
+    Raises ``MissingDependency`` without the package transformers, ``BadInput`` for a folder that has none.
+    """
+    try:
+        package = importlib.import_module("transformers")
+    except ImportError as error:
+        raise MissingDependency("Names are read by CLIP, which needs a package: pip install 'paco-scene3d[sd]'.") from error
+    try:
+        tokenizer = package.CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+        model = package.CLIPTextModel.from_pretrained(folder / "text_encoder", use_safetensors=True, local_files_only=True)
+    except (OSError, ValueError, TypeError) as error:
+        raise BadInput(f"{folder} holds no CLIP text encoder as safetensors ({str(error)[:200]}).") from error
+    return tokenizer, model.eval()
 
 
 def _pieces(word: str) -> Iterator[str]:

@@ -30,7 +30,7 @@ def vae_from_folder(config: PacoConfig, folder: Path) -> ParallelVae:
     with torch.device("meta"):
         wanted = plain_vae(config)
     check_architecture(wanted, folder, config.name)
-    return ParallelVae(config, _read(AutoencoderKL, folder))
+    return ParallelVae(config, read_part(AutoencoderKL, folder))
 
 
 def generator_from_folder(config: PacoConfig, folder: Path) -> VisibleToComplete:
@@ -38,7 +38,7 @@ def generator_from_folder(config: PacoConfig, folder: Path) -> VisibleToComplete
     with torch.device("meta"):
         wanted = plain_unet(config)
     check_architecture(wanted, folder, config.name)
-    return VisibleToComplete(config, _read(UNet2DConditionModel, folder))
+    return VisibleToComplete(config, read_part(UNet2DConditionModel, folder))
 
 
 def check_architecture(wanted: Any, folder: Path, name: str) -> None:
@@ -46,7 +46,7 @@ def check_architecture(wanted: Any, folder: Path, name: str) -> None:
 
     Before any weight is read: not all of an architecture shows in the shapes of weights, and a description may ask for any size.
     """
-    given = _config(folder / CONFIG_FILE)
+    given = read_config(folder / CONFIG_FILE)
     for key, entry in inspect.signature(type(wanted).__init__).parameters.items():
         if key == "self" or key in OF_NO_CONCERN:
             continue
@@ -60,7 +60,8 @@ def check_architecture(wanted: Any, folder: Path, name: str) -> None:
             )
 
 
-def _config(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """A description that diffusers wrote. Raises ``BadInput`` where there is none."""
     if not path.is_file() or path.stat().st_size > MAX_CONFIG_BYTES:
         raise BadInput(f"{path} is not there: give a folder that diffusers wrote, with {CONFIG_FILE} and {WEIGHTS_FILE}.")
     try:
@@ -72,8 +73,11 @@ def _config(path: Path) -> dict[str, Any]:
     return values
 
 
-def _read(kind: Any, folder: Path) -> Any:
-    """diffusers reads it, with the old names of its attention layers; nothing may be missing or left over."""
+def read_part(kind: Any, folder: Path) -> Any:
+    """A network of diffusers' class ``kind`` from its folder, old names of attention layers included, as float32.
+
+    Raises ``BadInput`` where a weight is missing, left over or of another shape, and for other files than safetensors.
+    """
     path = folder / WEIGHTS_FILE
     if not path.is_file() or path.stat().st_size > MAX_BYTES:
         raise BadInput(f"{path} is no file of weights: other formats can carry code and are not read. Give safetensors.")

@@ -44,6 +44,7 @@ from scene3d.evaluation.object_sheets import ObjectRows
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
 from viewers.commands.eval_hidden import ROOMS, Found, Source, check_count, find, notes
+from viewers.commands.rivals import find_rivals, with_passes
 from viewers.evaluation import Evaluation, Part, Sheet, write_evaluation
 from viewers.table import write_csv
 
@@ -75,6 +76,11 @@ class Deocclusion(Source):
     """figures.json of an earlier evaluation: the table shows what changed since."""
     features: str | None = None
     """Network for KID and the perceptual distance (`paco backends` lists them); paco-feat-1 where it is there."""
+    inpainters: tuple[str, ...] = ()
+    """Networks whose colours get rows, told the true masks and the completer's (`paco backends` lists them): NAME, or NAME=PATH
+    where their weights are no part of the package."""
+    device: str = "cpu"
+    """Where these run."""
     feature_weights: Path | None = None
     """Its weights, where they are no part of the package and were fetched by hand."""
     frechet: bool = False
@@ -91,11 +97,14 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     found = _targets(options, config.seed, skipped) if of_packs else _scenes(options, skipped)
     masks, fills = _masks(config, skipped, orders=not of_packs), _fills(quick=options.quick) if found.colours else {}
     ours, drawn = config.deocclusion.completer, ObjectRows()
-    methods, watchers = {**masks, **fills}, {ours: drawn}
+    true, own = find_rivals(options.inpainters, options.device, BACKENDS.create("completer", ours), config.seed)
+    fills |= {name: rival.method for name, rival in true.items()}
+    methods, watchers = {**masks, **{name: rival.method for name, rival in own.items()}, **fills}, {ours: drawn}
     runs = evaluate(found.scenes, methods, extractor=extractor, watchers=watchers, total=found.total, progress=progress)
     runs = tuple(of_object(run, TARGET_ID) for run in runs) if of_packs else runs
     name = None if extractor is None else extractor.name
     rows = tuple(summarise(run, name, least=2 if options.frechet else FRECHET_LEAST) for run in runs)
+    rows = with_passes(rows, runs, {**true, **own}) if options.inpainters else rows
     parts = (
         Part("Masks", figure_table([row for row in rows if row.method not in fills], MASK_COLUMNS, before)),
         *notes("True order where none is named; 95 % intervals over scenes.", found.origin, skipped_text(skipped)),
