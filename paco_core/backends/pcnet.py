@@ -12,6 +12,7 @@ from scipy import ndimage
 from paco_core.backends.base import Completion, CompletionTarget
 from paco_core.backends.classical import complete_one, painted, whole_ellipse
 from paco_core.backends.pcnet_network import Answer, PcnetNetwork
+from paco_core.beyond import within_outline
 from paco_core.errors import BadInput
 from paco_core.masks import dilate, erode
 from paco_core.shape import best_mirrors
@@ -76,8 +77,11 @@ def completed(target: CompletionTarget, answer: Answer | None, seed: int) -> Com
 
 
 def amodal_mask(target: CompletionTarget, answer: Answer) -> Bool[np.ndarray, "h w"]:
-    """The visible mask and what the network claims of the occluder, as far as that hangs together with the visible part."""
+    """The visible mask and what the network claims of the occluder, as far as that hangs together with the visible part and,
+    beyond the photo, continues its outline."""
     claimed = target.visible | (answer.logit > 0) & target.occluder
+    if target.beyond is not None:
+        claimed = claimed & ~target.beyond | within_outline(target.visible, target.beyond, claimed, target.truncated)
     radius = BRIDGE * float(np.sqrt(target.visible.sum()))
     solid = target.visible | claimed & dilate(erode(claimed, radius), radius)
     return np.asarray(ndimage.binary_propagation(target.visible, mask=solid), bool)
