@@ -18,6 +18,7 @@ from paco_core.rescue import surviving
 from paco_core.store import Rescue, RunFolder, StageResult
 from paco_core.threads import available_processors, on_one_blas_thread
 from paco_core.types import CompleteObject, Deocclusion
+from scene3d.above import above_floor
 from scene3d.assemble import Placement, assemble, check_exportable
 from scene3d.export import Timings, export, export_report
 from scene3d.glb import GlbConfig
@@ -159,7 +160,8 @@ def lift_objects(flat: DeocclusionStages, run: RunFolder, config: Config, *, pro
         Ground,
         rescue=Rescue(lambda: Ground(up_of_pitch(0.0), 1.0, "prior", 0.0), "the camera is taken to be level, one unit above it"),
     )
-    objects, chosen = flat.deocclusion.objects, _choices(config, flat.deocclusion)
+    objects = tuple(above_floor(obj, depth, camera, ground.value) for obj in flat.deocclusion.objects)
+    chosen = _choices(config, flat.deocclusion)
     names = {config.lifter, config.fallback_lifter, *(choice.lifter or config.lifter for choice in chosen.values())}
     lifters = {name: BACKENDS.create("lifter", name) for name in sorted(names)}
 

@@ -12,6 +12,7 @@ from scipy import ndimage
 from paco_core.backends.base import Completion, CompletionTarget
 from paco_core.backends.classical import complete_one, painted, whole_ellipse
 from paco_core.backends.pcnet_network import Answer, PcnetNetwork
+from paco_core.beyond import within_outline
 from paco_core.errors import BadInput
 from paco_core.masks import dilate, erode
 from paco_core.shape import best_mirrors
@@ -22,6 +23,12 @@ WEIGHTS = Path(__file__).parents[1] / "weights" / "pcnet.safetensors"
 GUESSWORK = 0.8
 """Where more than this share of an object would be invented the classical shape is taken, which claims less: with so little to
 see, a wrong order decides. Held-out targets are hidden by less."""
+SURE = 1.0
+"""Least logit of a claim inside of the photo, a probability of .73. Training shows objects of which 8 % and more are hidden; of
+those that touch what is in front in a photo many have less hidden, and doubtful claims are false. On 240 held-out targets with
+less than 10 % hidden, 1 in place of 0 raises the hidden IoU from .516 to .553, and the whole's from .953 to .965; on 200 others
+the hidden IoU stays (.719, .717), and more than a third of the false pixels go. What the photo's border cuts does go on: there
+the threshold is 0 (.54 against .48 on 400 objects cut at random)."""
 BRIDGE = 0.035
 """Claims thinner than this on either side of their middle, in √area of the visible part, are dropped with what hangs on them: a
 third thing lies between. Changes the hidden IoU of held-out targets by less than .002."""
@@ -76,8 +83,12 @@ def completed(target: CompletionTarget, answer: Answer | None, seed: int) -> Com
 
 
 def amodal_mask(target: CompletionTarget, answer: Answer) -> Bool[np.ndarray, "h w"]:
-    """The visible mask and what the network claims of the occluder, as far as that hangs together with the visible part."""
-    claimed = target.visible | (answer.logit > 0) & target.occluder
+    """The visible mask and what the network claims of the occluder, as far as that hangs together with the visible part and,
+    beyond the photo, continues its outline."""
+    claimed = target.visible | (answer.logit > SURE) & target.occluder
+    if target.beyond is not None:
+        outside = within_outline(target.visible, target.beyond, answer.logit > 0, target.truncated)
+        claimed = np.where(target.beyond, outside, claimed)
     radius = BRIDGE * float(np.sqrt(target.visible.sum()))
     solid = target.visible | claimed & dilate(erode(claimed, radius), radius)
     return np.asarray(ndimage.binary_propagation(target.visible, mask=solid), bool)
