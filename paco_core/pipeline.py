@@ -6,7 +6,8 @@ from functools import partial
 
 from paco_core.background import BackgroundConfig, fill_background
 from paco_core.camera import estimate_camera
-from paco_core.complete import CompletionConfig, complete_layers, in_order, plan_completion
+from paco_core.complete import complete_layers, in_order, plan_completion
+from paco_core.completion_target import CompletionConfig
 from paco_core.depth import estimate_depth
 from paco_core.depthfile import resize_depth
 from paco_core.objects import GIVEN

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from paco_core.backends.base import LayersCompleter
 from paco_core.backends.classical import ClassicalCompleter
 from paco_core.backends.paco import PacoCompleter
-from paco_core.complete import CompletionConfig, Strategy, complete, complete_layers, plan_completion
+from paco_core.complete import complete, complete_layers, plan_completion
+from paco_core.completion_target import CompletionConfig, Strategy
 from paco_core.errors import BadInput, ObjectFailed
 from paco_core.nets.memory import in_batches
 from paco_core.nets.paco import Paco, save_paco

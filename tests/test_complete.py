@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from paco_core.backends.base import Completer, Completion
 from paco_core.backends.classical import ClassicalCompleter
-from paco_core.complete import CompletionConfig, complete, cut_sides
+from paco_core.complete import complete
+from paco_core.completion_target import CompletionConfig, cut_sides
 from paco_core.errors import ObjectFailed
 from paco_core.fill import membrane
 from paco_core.shape import best_mirrors, continue_outline, convex_hull, fit_ellipse

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from paco_core.backends.base import Completion, CompletionTarget
-from paco_core.complete import CompletionConfig, Strategy
+from paco_core.completion_target import CompletionConfig, Strategy
 from paco_core.errors import BadInput, ObjectFailed
 from paco_core.evaluation import fill_methods
 from paco_core.evaluation.deocclusion import (

@@ -13,7 +13,8 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from paco_core.backends.classical import ClassicalCompleter
-from paco_core.complete import CompletionConfig, complete
+from paco_core.complete import complete
+from paco_core.completion_target import CompletionConfig
 from paco_core.errors import BadInput
 from paco_core.files import PART
 from paco_core.occlusion import layers_of

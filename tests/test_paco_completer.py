@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from paco_core.backends.base import CompletionTarget
 from paco_core.backends.canvas import MOST, SPREAD, Canvas, canvas_of, grouped
 from paco_core.backends.paco import PacoCompleter
-from paco_core.complete import CompletionConfig, Strategy, complete, plan_completion
+from paco_core.complete import complete, plan_completion
+from paco_core.completion_target import CompletionConfig, Strategy
 from paco_core.errors import BadInput
 from paco_core.nets.paco import Paco, save_paco
 from paco_core.nets.paco_config import PACO_TINY

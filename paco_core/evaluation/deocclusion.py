@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from paco_core.backends.base import Completer
-from paco_core.complete import CompletionConfig, complete, plan_completion
+from paco_core.complete import complete, plan_completion
+from paco_core.completion_target import CompletionConfig
 from paco_core.evaluation.amodal import MaskScore, score_mask
 from paco_core.evaluation.colour import ColourScore, score_colours
 from paco_core.evaluation.features import FeatureExtractor

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from paco_core.complete import CompletionConfig, Strategy
+from paco_core.completion_target import CompletionConfig, Strategy
 from paco_core.evaluation.deocclusion import by_completer, evaluate, passes, true_order_of
 from paco_core.evaluation.deocclusion_table import COLOUR_COLUMNS, look_columns, summarise
 from paco_core.evaluation.figures import figure_table
