@@ -48,6 +48,10 @@ def test_an_evaluation_without_parts_is_a_page_too():
             Options(Deocclusion("my file.json", count=3, things=True, out=Path("o")), seed=4),
             "paco eval --seed 4 deocclusion 'my file.json' --count 3 --things --out o",
         ),
+        (
+            Options(Deocclusion(inpainter=("telea", "lama=a b.pt"))),
+            "paco eval --seed 0 deocclusion rooms --inpainter telea --inpainter 'lama=a b.pt'",
+        ),
         (Options(Order(), preset="lossless"), "paco eval --preset lossless --seed 0 order rooms"),
     ],
 )

@@ -297,7 +297,7 @@ def test_the_command_gives_inpainters_their_rows(tmp_path: Path, capsys: pytest.
     pack = tmp_path / "a.pack"
     write_tiny_pack(pack, objects=6)
     lama, words = lama_file(tmp_path / "lama.ckpt"), ["eval", "deocclusion", str(pack), "--count", "1", "--quick"]
-    assert main([*words, "--out", str(tmp_path / "out"), "--inpainters", f"lama={lama}", "pcnet-colours"]) == 0
+    assert main([*words, "--out", str(tmp_path / "out"), "--inpainter", f"lama={lama}", "--inpainter", "pcnet-colours"]) == 0
     printed = capsys.readouterr().out
     for row in ("lama, hidden part, true masks", "lama, whole occluder, true masks", "pcnet-colours, true masks"):
         assert f"| {row} |" in printed
@@ -315,5 +315,5 @@ def test_the_command_gives_inpainters_their_rows(tmp_path: Path, capsys: pytest.
     ],
 )
 def test_inpainters_without_weights_are_named(named: str, sentence: str, capsys: pytest.CaptureFixture[str]):
-    assert main(["eval", "deocclusion", "--count", "1", "--quick", "--inpainters", named]) == 2
+    assert main(["eval", "deocclusion", "--count", "1", "--quick", "--inpainter", named]) == 2
     assert sentence in capsys.readouterr().err

@@ -148,5 +148,7 @@ def _spoken(options: Any) -> list[str]:
         elif whole[field.name] == Positional[plain[field.name]]:
             given += map(str, value) if isinstance(value, tuple) else [str(value)]
         elif value != field.default or field.name == "seed":
-            named += [f"--{field.name.replace('_', '-')}", *([] if value is True else [str(value)])]
+            flag = f"--{field.name.replace('_', '-')}"
+            several = value if isinstance(value, tuple) else (value,)
+            named += [word for one in several for word in ([flag] if one is True else [flag, str(one)])]
     return [*given, *named, *last]

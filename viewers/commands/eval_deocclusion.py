@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, UseAppendAction
 
 from paco_core.backends.base import Completer
 from paco_core.data.packfile import read_header
@@ -76,9 +77,9 @@ class Deocclusion(Source):
     """figures.json of an earlier evaluation: the table shows what changed since."""
     features: str | None = None
     """Network for KID and the perceptual distance (`paco backends` lists them); paco-feat-1 where it is there."""
-    inpainters: tuple[str, ...] = ()
-    """Networks whose colours get rows, told the true masks and the completer's (`paco backends` lists them): NAME, or NAME=PATH
-    where their weights are no part of the package."""
+    inpainter: Annotated[tuple[str, ...], UseAppendAction] = ()
+    """One whose colours get rows, told the true masks and the completer's (`paco backends` lists them): NAME, or NAME=PATH where
+    its weights are no part of the package. Can be given several times."""
     device: str = "cpu"
     """Where these run."""
     feature_weights: Path | None = None
@@ -97,14 +98,14 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     found = _targets(options, config.seed, skipped) if of_packs else _scenes(options, skipped)
     masks, fills = _masks(config, skipped, orders=not of_packs), _fills(quick=options.quick) if found.colours else {}
     ours, drawn = config.deocclusion.completer, ObjectRows()
-    true, own = find_rivals(options.inpainters, options.device, BACKENDS.create("completer", ours), config.seed)
+    true, own = find_rivals(options.inpainter, options.device, BACKENDS.create("completer", ours), config.seed)
     fills |= {name: rival.method for name, rival in true.items()}
     methods, watchers = {**masks, **{name: rival.method for name, rival in own.items()}, **fills}, {ours: drawn}
     runs = evaluate(found.scenes, methods, extractor=extractor, watchers=watchers, total=found.total, progress=progress)
     runs = tuple(of_object(run, TARGET_ID) for run in runs) if of_packs else runs
     name = None if extractor is None else extractor.name
     rows = tuple(summarise(run, name, least=2 if options.frechet else FRECHET_LEAST) for run in runs)
-    rows = with_passes(rows, runs, {**true, **own}) if options.inpainters else rows
+    rows = with_passes(rows, runs, {**true, **own}) if options.inpainter else rows
     parts = (
         Part("Masks", figure_table([row for row in rows if row.method not in fills], MASK_COLUMNS, before)),
         *notes("True order where none is named; 95 % intervals over scenes.", found.origin, skipped_text(skipped)),

@@ -1,4 +1,4 @@
-"""``paco eval deocclusion --inpainters``: networks that know of no objects, beside the completers."""
+"""``paco eval deocclusion --inpainter``: networks that know of no objects, beside the completers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -40,6 +40,6 @@ def _inpainter(named: str, device: str) -> Inpainter:
     name, _, path = named.partition("=")
     entry = BACKENDS.find("inpainter", name)
     if path and not Path(path).exists():
-        raise BadInput(f"There are no weights at {path}, which --inpainters names for {name}.")
+        raise BadInput(f"There are no weights at {path}, which --inpainter names for {name}.")
     there = {"device": device} if entry.imports else {}  # what needs no torch runs on the processor
     return BACKENDS.create("inpainter", name, **there, **({"weights": Path(path)} if path else {}))
