@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from paco_core.backends.base import Completer, CompletionTarget
 from paco_core.backends.classical import ClassicalCompleter
-from paco_core.backends.pcnet import SURE, PcnetCompleter, amodal_mask
+from paco_core.backends.pcnet import LITTLE, SURE, PcnetCompleter, amodal_mask
 from paco_core.backends.pcnet_network import BEYOND, Answer, PcnetNetwork, Window, crop_of, window_of
 from paco_core.backends.pcnet_numpy import DirectNumpy
 from paco_core.complete import complete
@@ -147,16 +147,17 @@ def test_what_does_not_touch_the_visible_part_is_not_claimed(greedy: PcnetComple
     assert done.mask_method == "pcnet" and done.fallback is None
 
 
-def test_a_doubtful_claim_is_made_beyond_the_photo_s_border_alone():
-    visible, beyond = np.zeros((2, 60, 60), bool)
+def test_little_is_claimed_only_where_it_is_sure_and_beyond_the_photo_s_border():
+    visible, beyond, beside = np.zeros((3, 60, 60), bool)
     visible[20:50, 15:30], beyond[:20] = True, True
-    beside = np.zeros_like(visible)
-    beside[20:50, 30:45] = True
-    cut = replace(target(0, 60, 60), visible=visible, occluder=beside | beyond, beyond=beyond, truncated=("top",))
-    masks = [amodal_mask(cut, Answer(np.full((60, 60), x, np.float32), cut.rgb)) for x in (-0.1, SURE - 0.1, SURE + 0.1)]
-    assert [bool((mask & beside).any()) for mask in masks] == [False, False, True]
-    assert [bool((mask & beyond).any()) for mask in masks] == [False, True, True]
-    assert not masks[2][:10, :5].any(), "between the lines that continue the outline"
+    answers = [Answer(np.full((60, 60), x, np.float32), np.zeros((60, 60, 3), np.uint8)) for x in (-0.1, SURE - 0.1, SURE + 0.1)]
+    for columns, beside_claimed in ((round(15 * LITTLE) - 1, [False, False, True]), (15, [False, True, True])):
+        beside[20:50, 30 : 30 + columns] = True
+        cut = replace(target(0, 60, 60), visible=visible, occluder=beside | beyond, beyond=beyond, truncated=("top",))
+        masks = [amodal_mask(cut, answer) for answer in answers]
+        assert [bool((mask & beside).any()) for mask in masks] == beside_claimed
+        assert [bool((mask & beyond).any()) for mask in masks] == [False, True, True]
+        assert not masks[2][:10, :5].any(), "between the lines that continue the outline"
 
 
 def test_what_hangs_on_a_thread_is_not_claimed(greedy: PcnetCompleter):
