@@ -297,11 +297,15 @@ def test_the_command_gives_inpainters_their_rows(tmp_path: Path, capsys: pytest.
     pack = tmp_path / "a.pack"
     write_tiny_pack(pack, objects=6)
     lama, words = lama_file(tmp_path / "lama.ckpt"), ["eval", "deocclusion", str(pack), "--count", "1", "--quick"]
-    assert main([*words, "--out", str(tmp_path / "out"), "--inpainter", f"lama={lama}", "--inpainter", "pcnet-colours"]) == 0
+    words += ["--out", str(tmp_path / "out"), "--inpainter", f"lama={lama}", "--inpainter", "pcnet-colours"]
+    assert main([*words, "--only", "lama", "--only", "pcnet-c", "--only", "pcnet, colours by lama"]) == 0
     printed = capsys.readouterr().out
     for row in ("lama, hidden part, true masks", "lama, whole occluder, true masks", "pcnet-colours, true masks"):
         assert f"| {row} |" in printed
     assert "| pcnet, colours by lama |" in printed and "passes a photo" in printed and "s a photo" in printed
+    assert "| visible |" not in printed and "| pcnet, colours by pcnet-colours |" not in printed
+    assert main([*words, "--only", "no such row"]) == 2
+    assert "No row begins with no such row. There are: visible; " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
