@@ -14,7 +14,7 @@ from paco_core.nets.sd_inpaint import sd_inpainting
 
 
 class SdInpainting:
-    """Protocol ``Inpainter``: the object's name is the prompt. Minutes an object without a GPU."""
+    """Protocol ``Inpainter``: the object's name is the prompt. Made for a GPU."""
 
     name = "sd-inpainting"
     strategies: tuple[InpaintStrategy, ...] = ("hidden part", "grey occluder", "whole occluder")

@@ -82,6 +82,8 @@ class Deocclusion(Source):
     its weights are no part of the package. Can be given several times."""
     device: str = "cpu"
     """Where these run."""
+    only: Annotated[tuple[str, ...], UseAppendAction] = ()
+    """Only rows whose name begins like this. Can be given several times."""
     feature_weights: Path | None = None
     """Its weights, where they are no part of the package and were fetched by hand."""
     frechet: bool = False
@@ -100,14 +102,16 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     ours, drawn = config.deocclusion.completer, ObjectRows()
     true, own = find_rivals(options.inpainter, options.device, BACKENDS.create("completer", ours), config.seed)
     fills |= {name: rival.method for name, rival in true.items()}
-    methods, watchers = {**masks, **{name: rival.method for name, rival in own.items()}, **fills}, {ours: drawn}
+    methods = _chosen({**masks, **{name: rival.method for name, rival in own.items()}, **fills}, options.only)
+    watchers = {ours: drawn}
     runs = evaluate(found.scenes, methods, extractor=extractor, watchers=watchers, total=found.total, progress=progress)
     runs = tuple(of_object(run, TARGET_ID) for run in runs) if of_packs else runs
     name = None if extractor is None else extractor.name
     rows = tuple(summarise(run, name, least=2 if options.frechet else FRECHET_LEAST) for run in runs)
     rows = with_passes(rows, runs, {**true, **own}) if options.inpainter else rows
+    shaped = [row for row in rows if row.method not in fills]
     parts = (
-        Part("Masks", figure_table([row for row in rows if row.method not in fills], MASK_COLUMNS, before)),
+        *([Part("Masks", figure_table(shaped, MASK_COLUMNS, before))] if shaped else ()),
         *notes("True order where none is named; 95 % intervals over scenes.", found.origin, skipped_text(skipped)),
         *_colour_parts(rows, lacking, name, before),
         *_bins(runs, (*BACKENDS.names("completer"), BEST_CLASSIC) if of_packs else (ours,), TARGET_BINS if of_packs else BINS),
@@ -116,6 +120,14 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     text = write_evaluation(Evaluation("Hidden parts of objects, completed", parts, rows), options.out, command)
     write_csv(options.out / "objects.csv", instance_rows(runs))
     return Outcome(f"{text}\n  objects {options.out / 'objects.csv'}")
+
+
+def _chosen(methods: dict[str, Method], only: tuple[str, ...]) -> dict[str, Method]:
+    """Those that ``only`` names; all when it names none. Raises ``BadInput`` when there is no such row."""
+    chosen = {name: method for name, method in methods.items() if not only or name.startswith(only)}
+    if not chosen:
+        raise BadInput(f"No row begins with {' or '.join(only)}. There are: {'; '.join(methods)}.")
+    return chosen
 
 
 def _is_pack(name: str) -> bool:
