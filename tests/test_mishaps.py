@@ -88,7 +88,7 @@ EVERYTHING_FROM = {
 
 # (what fails, from which stage on it is computed anew, what says so): the victim stays in the scene
 AT_A_FALLBACK = [
-    ("paco_core.complete._crop_box", "complete", "not completed: Mishap: of all things"),
+    ("paco_core.completion_target._crop_box", "complete", "not completed: Mishap: of all things"),
     ("paco_core.complete._finish", "complete", "pcnet failed: Mishap: of all things"),
     ("scene3d.pipeline.prepare_lift", "lift", "only its visible part is lifted: Mishap"),
     ("scene3d.backends.relief.ReliefLifter.lift", "lift", "relief failed: Mishap"),
