@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from paco_core.training.runner import train
+from paco_core.training.team import leave
 from tests.tinytask import NAME, TinyTask, tiny_options
 
 
@@ -34,6 +35,7 @@ def main(folder: Path) -> None:
         pass
     go(folder / "not-numbers", set=("nan_at=5:7", "only_in=1"))
     go(folder / "never", steps=30, set=("nan_at=12:27", "only_in=1"), every_minutes=0.1)
+    leave()
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ class Team:
 def leave() -> None:
     """What a process that trains no more does at its end; all of a team do, and none comes back."""
     if distributed.is_initialized():
+        distributed.barrier()  # a process whose peers are gone may abort in its own last moments
         distributed.destroy_process_group()
 
 
