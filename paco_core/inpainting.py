@@ -92,5 +92,6 @@ def _cropped(target: CompletionTarget, window: tuple[slice, slice]) -> Completio
         occluder=target.occluder[window],
         origin_xy=(x + columns.start, y + rows.start),
         beyond=None if target.beyond is None else target.beyond[window],
+        gaps=None if target.gaps is None else target.gaps[window],
         mixed=None if target.mixed is None else target.mixed[window],
     )

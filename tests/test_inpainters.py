@@ -81,6 +81,22 @@ def test_only_the_hole_is_painted(strategy: InpaintStrategy):
     assert np.array_equal(painted[:, 35:], one.rgb[:, 35:]) and np.array_equal(painted[:, :15], one.rgb[:, :15])
 
 
+def test_all_that_is_known_of_a_target_is_cut_to_the_window():
+    rgb = np.zeros((*box(0, 0, 0, 0).shape, 3), np.uint8)
+    visible, occluder, mixed = box(20, 20, 30, 30), box(20, 30, 30, 40), box(20, 29, 30, 30)
+    one = CompletionTarget(
+        1, "box", rgb, visible, occluder, (5, 7), beyond=box(0, 0, 90, 34), gaps=box(22, 30, 27, 31), mixed=mixed
+    )
+    red = Red()
+    inpaint(red, one, visible | occluder, "hidden part")
+    ((asked, hole),) = red.asked
+    x, y = asked.origin_xy[0] - 5, asked.origin_xy[1] - 7
+    window = slice(y, y + len(hole)), slice(x, x + hole.shape[1])
+    assert hole.shape == (30, 30)
+    for name in ("visible", "occluder", "beyond", "gaps", "mixed"):
+        assert getattr(asked, name).any() and np.array_equal(getattr(asked, name), getattr(one, name)[window])
+
+
 def test_nothing_is_asked_where_nothing_is_hidden_or_seen():
     one, _ = half_hidden()
     red = Red()

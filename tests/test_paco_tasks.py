@@ -222,6 +222,18 @@ def test_only_the_generator_learns_in_the_second_stage(pack: Path, first: Path):
     assert names and all(name.startswith("generator.") for name in names)
 
 
+def test_the_decoder_goes_on_learning_where_that_is_asked_for_and_the_encoder_never(pack: Path, first: Path):
+    task = Stage2Task(inputs(pack, {"stage1": str(first), "pixels": "1", "decoder": "1"}))
+    model = task.build()
+    names = set(changed(model, lambda: _descend(model, lambda step: task.loss(model, task.batch(seeded(step), 0.0)), 3)))
+    learned = {name for name in names if name.startswith("vae.")}
+    assert {"vae.vae.decoder", "vae.vae.post_quant_conv", "vae.query"} == {
+        name[: name.index(".", 9)] if ".vae." in name else "vae.query" for name in learned
+    }
+    with pytest.raises(BadInput, match="give pixels=1, too"):
+        Stage2Task(inputs(pack, {"stage1": str(first), "decoder": "1"}))
+
+
 def test_maps_of_the_second_stage_have_mean_0_and_deviation_1(pack: Path, first: Path):
     task = Stage2Task(inputs(pack, {"stage1": str(first), "side": "32"}))
     drawn = draw_scenes(task.bank, seeded(7), 64, 32, paco_scenes.SLOTS)

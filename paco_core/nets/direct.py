@@ -1,6 +1,6 @@
 """``pcnet``: one pass from an object's visible part and what hides it to its whole mask and colours.
 
-In the manner of PCNet-M and PCNet-C (SSSD, Zhan et al., CVPR 2020, arXiv:2004.02684, sections 3.2 and 3.3: a partial-completion
+In the manner of PCNet-M and PCNet-C (SSSD, Zhan et al., CVPR 2020, arXiv:2004.02788, sections 3.2 and 3.3: a partial-completion
 network that is told what hides the object), in one network, and on top of classical priors (``paco_core.nets.priors``).
 """
 

@@ -58,6 +58,11 @@ class ParallelVae(nn.Module):
             for part in (self.vae.encoder, self.vae.quant_conv, self.vae.post_quant_conv):
                 part.requires_grad_(False)
 
+    @property
+    def reads(self) -> tuple[nn.Module, ...]:
+        """What gets objects out of a map."""
+        return self.vae.post_quant_conv, self.query, self.vae.decoder
+
     def encode(self, rgb: torch.Tensor, present: torch.Tensor, alpha: torch.Tensor | None = None) -> DiagonalGaussianDistribution:
         """Objects on the canvas (b, n, 3, H, W), -1 to 1, and which slots hold one (b, n), to latents (b, c, h, w) of all.
 

@@ -54,11 +54,7 @@ def sd_inpainting(folder: Path, device: str) -> StableDiffusionInpaintPipeline:
 
 def _sampler(folder: Path) -> Any:
     """DDIM with the noise schedule that the folder describes; maps are not clipped, as pixels would be."""
-    fixed = {
-        "clip_sample": False,
-        "set_alpha_to_one": False,
-        "steps_offset": 1,
-    }  # Stable Diffusion's own, where they are not said
+    fixed = {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}  # Stable Diffusion's own
     try:
         return DDIMScheduler.from_pretrained(folder, local_files_only=True, **fixed)
     except (OSError, ValueError, TypeError) as error:

@@ -71,7 +71,7 @@ class DirectTask:
         return {}
 
     def batch(self, generator: torch.Generator, share: float) -> Crops:
-        """Crops of as many objects, with loose masks; larger ones in the last third."""
+        """Crops of as many objects, with loose masks; larger ones from ``LARGE_FROM`` on."""
         if share < LARGE_FROM:
             return make_crops(self.bank, generator, self.crops, SMALL_PX, self.clutter)
         return make_crops(self.bank, generator, max(COPIES, self.crops // LARGE_SHARE), LARGE_PX, self.clutter)

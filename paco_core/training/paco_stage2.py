@@ -42,6 +42,9 @@ class Stage2Options(StageOptions):
     """The ``weights.safetensors`` of ``paco-stage-1``; or, to go on from it, a whole PACO (give it to ``--warm-start``, too)."""
     pixels: float = 0.0
     """Weight of colours and masks that are decoded from the map which the answer stands for. 0 in the paper."""
+    decoder: int = 0
+    """1: the decoder and its mask query go on learning, from maps as the generator answers them, which are smoother than those of
+    whole objects that the first stage taught them to read. The paper freezes them. Needs ``pixels``."""
     layerlike: float = LAYERLIKE
     """Share of the scenes of which one layer is completed, as at inference; elsewhere any objects, as always in the paper."""
 
@@ -69,6 +72,8 @@ class Stage2Task:
 
     def __init__(self, inputs: TaskInputs) -> None:
         self.options = read_options(inputs.options, Stage2Options, self.name)
+        if self.options.decoder and not self.options.pixels:
+            raise BadInput("--set decoder=1 learns from decoded pixels alone: give pixels=1, too.")
         self.scenes, self.device = inputs.batch, inputs.device
         self.bank = read_bank(inputs.packs, size=self.options.bank).to(inputs.device)
         self.config, self.vae = self._first_stage()
@@ -77,12 +82,15 @@ class Stage2Task:
         self.shown = paco_figures.shown(self.held_out, self.bank, self.options.side)
 
     def build(self) -> Paco:
-        """The frozen first stage, and a generator that learns."""
+        """The first stage, frozen or its decoder free, and a generator that learns."""
         folder = Path(self.options.base) / "unet"
         generator = generator_from_folder(self.config, folder) if self.options.base else VisibleToComplete(self.config)
         if self.options.checkpointing:
             for net in (generator.unet, generator.control, self.vae.vae):
                 net.enable_gradient_checkpointing()
+        if self.options.decoder:
+            for part in self.vae.reads:
+                part.requires_grad_(True)
         return Paco(self.config, self.vae, generator)
 
     def shipped(self, model: nn.Module) -> nn.Module:
