@@ -10,10 +10,11 @@ from scipy import ndimage
 
 from paco_core.asking import Answers, ask
 from paco_core.backends.base import Completer, Completion, CompletionTarget, LayersCompleter
-from paco_core.completion_target import MARGIN_PX, Box, CompletionConfig, Strategy, target_of
+from paco_core.completion_target import MARGIN_PX, Box, CompletionConfig, Strategy, allowed_in, cut, target_of
 from paco_core.errors import error_text
 from paco_core.fill import nearest
 from paco_core.masks import box_slices
+from paco_core.outlines import snapped
 from paco_core.progress import Progress, counting_on, silent
 from paco_core.types import CompleteObject, OcclusionGraph, Photo, Segmentation
 
@@ -32,6 +33,10 @@ class CompletionJob:
     target: CompletionTarget
     box: Box
     layer: int
+    drawn: Bool[np.ndarray, "ch cw"]
+    """The visible mask as it was given; the target's may be nearer to the photo's edges."""
+    allowed: Bool[np.ndarray, "ch cw"]
+    """What may be added to that."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +92,15 @@ def plan_completion(
     """What is completed together with what (``config.strategy``), the front first."""
     jobs: list[CompletionJob] = []
     visible_only: list[CompleteObject] = []
+    moved = snapped(photo, segmentation) if config.snap else segmentation
     for i in range(len(segmentation.ids)):
         try:
-            target, box = target_of(photo, segmentation, occlusion, i, config)
-            jobs.append(CompletionJob(target, box, occlusion.layer(target.id)))
+            target, box = target_of(photo, moved, occlusion, i, config)
+            drawn, allowed = target.visible, target.occluder
+            if moved is not segmentation:
+                drawn = cut(segmentation.masks[i], box)
+                allowed = allowed_in(target, box, segmentation, occlusion, config)
+            jobs.append(CompletionJob(target, box, occlusion.layer(target.id), drawn, allowed))
         except Exception as error:  # one odd object must not lose the others
             log.warning("object %d (%s) is not completed", segmentation.ids[i], segmentation.names[i], exc_info=True)
             visible_only.append(_visible_only(photo, segmentation, occlusion, i, f"not completed: {error_text(error)}"))
@@ -158,7 +168,7 @@ def _visible_only(photo: Photo, segmentation: Segmentation, occlusion: Occlusion
 
 def _kept(job: CompletionJob, reason: str) -> CompleteObject:
     """The visible part, when a completion can't be laid into the photo."""
-    visible = job.target.visible
+    visible = job.drawn
     return _crop(job, np.dstack([job.target.rgb, np.where(visible, 255, 0).astype(np.uint8)]), "visible", "photo", reason)
 
 
@@ -166,16 +176,16 @@ def _finish(job: CompletionJob, result: Completion | str) -> CompleteObject:
     """Lay original pixels over the completion, keep the mask within what is allowed, and crop tightly."""
     target = job.target
     if isinstance(result, str):
-        amodal, rgb, methods = target.visible, target.rgb, ("visible", "photo")
+        amodal, rgb, methods = job.drawn, target.rgb, ("visible", "photo")
         fallback = result if target.occluder.any() else None
     else:
-        amodal = result.amodal & target.occluder | target.visible
-        paint = amodal & ~target.visible
+        amodal = result.amodal & job.allowed | job.drawn
+        paint = result.amodal & ~target.visible & (job.allowed | target.occluder)
         if target.mixed is not None:
             paint |= target.mixed
         rgb = np.where(paint[..., None], result.rgb, target.rgb)
         methods, fallback = (result.mask_method, result.fill_method), result.fallback
-    rgba = np.dstack([nearest(rgb, amodal), _soft(amodal, target.visible)])
+    rgba = np.dstack([nearest(rgb, amodal), _soft(amodal, job.drawn)])
     return _crop(job, rgba, *methods, fallback)
 
 
@@ -196,7 +206,7 @@ def _crop(
         job.target.id,
         job.target.name,
         np.ascontiguousarray(part),
-        np.ascontiguousarray(job.target.visible[rows, cols]),
+        np.ascontiguousarray(job.drawn[rows, cols]),
         (x0, y0, x0 + part.shape[1], y0 + part.shape[0]),
         job.layer,
         job.target.truncated,

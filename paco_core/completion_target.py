@@ -43,6 +43,9 @@ class CompletionConfig:
     """… as this share of the diagonal."""
     border_px: int = 2
     """A mask that ends within this of a side is cut by it."""
+    snap: bool = True
+    """Masks that are too big or too small all round are moved to the photo's edges, for completers to look at
+    (``paco_core.outlines``). What objects are given as visible stays as it was drawn."""
     strategy: Strategy = "layer-wise"
     """Which objects go through a completer together (paper, section 5.4)."""
 
@@ -59,18 +62,18 @@ def target_of(
         front |= segmentation.mask(other)
     truncated = cut_sides(visible, config.border_px)
     box = _crop_box(visible, front, truncated, config)
-    seen, mine, hides = _cut(visible, box), _cut(owned, box), _cut(front, box)
-    beyond = ~_cut(np.ones_like(visible), box)
+    seen, mine, hides = cut(visible, box), cut(owned, box), cut(front, box)
+    beyond = ~cut(np.ones_like(visible), box)
     diagonal = float(np.hypot(*photo.hw))
     near = max(config.gap_px, config.gap_diagonal * diagonal)
     nobodys = ~mine & ~beyond
     in_front = hides | nobodys & _gaps(seen, hides, near)
-    occluder = in_front | beyond | nobodys & _cut(_slits(visible, config.border_px), box)
+    occluder = in_front | beyond | nobodys & cut(_slits(visible, config.border_px), box)
     gaps = occluder & nobodys
     target = CompletionTarget(
         object_id,
         segmentation.names[index],
-        _cut(photo.rgb, box, GREY),
+        cut(photo.rgb, box, GREY),
         seen,
         occluder,
         box[:2],
@@ -80,6 +83,23 @@ def target_of(
         _mixed(seen, in_front, min(config.rim_px, max(1.0, round(config.rim_diagonal * diagonal)))),
     )
     return target, box
+
+
+def allowed_in(
+    target: CompletionTarget, box: Box, drawn: Segmentation, occlusion: OcclusionGraph, config: CompletionConfig
+) -> Bool[np.ndarray, "ch cw"]:
+    """What a completion may add to the mask as it was drawn, where ``target`` was made of masks that were moved.
+
+    Of what is in front, and of nobody's pixels, as the target has them; never a pixel that was drawn as something else's.
+    """
+    hides, taken = np.zeros_like(target.visible), np.zeros_like(target.visible)
+    fronts = occlusion.occluders(target.id)
+    for other, mask in zip(drawn.ids, drawn.masks, strict=True):
+        kind = hides if other in fronts else taken
+        kind |= cut(mask, box)
+    near = max(config.gap_px, config.gap_diagonal * float(np.hypot(*drawn.masks.shape[1:])))
+    seen = target.visible & (hides | _gaps(cut(drawn.mask(target.id), box), hides, near))
+    return (target.occluder | seen) & ~taken
 
 
 def cut_sides(visible: Bool[np.ndarray, "h w"], border_px: int = 2) -> tuple[Side, ...]:
@@ -125,8 +145,8 @@ def _widened(rows: slice, cols: slice, hw: tuple[int, ...]) -> tuple[slice, slic
     return grown[0], grown[1]
 
 
-def _cut(image: np.ndarray, box: Box, outside: int = 0) -> np.ndarray:
-    """Crop that may leave the picture; outside it is filled with a constant."""
+def cut(image: np.ndarray, box: Box, outside: int = 0) -> np.ndarray:
+    """A crop that may leave the picture; outside it is filled with a constant."""
     x0, y0, x1, y1 = box
     h, w = image.shape[:2]
     inner = image[max(y0, 0) : min(y1, h), max(x0, 0) : min(x1, w)]

@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 
-from paco_core.pipeline import DeocclusionConfig
 from scene3d.evaluation.rooms import evaluate_rooms, failed_gates, table
 from scene3d.evaluation.scene_metrics import ObjectScore, SceneScore
-from scene3d.pipeline import Config
-
-CLASSICAL = Config(DeocclusionConfig(completer="classical"))
 
 
 def score(**changes) -> SceneScore:
@@ -56,6 +52,5 @@ def test_two_rooms_meet_the_gates():
 
 @pytest.mark.slow
 def test_twenty_rooms_meet_the_gates():
-    # the shapes that rooms are made of are what the classical completer knows; with pcnet the median foot gap is 1.04 cm
-    scores = evaluate_rooms(range(20), CLASSICAL)
+    scores = evaluate_rooms(range(20))
     assert failed_gates(scores) == (), table(scores, "20 rooms")
