@@ -67,7 +67,8 @@ def painted(
     shifted = tuple(replace(mirror, foot=mirror.foot - [box[0].start, box[1].start]) for mirror in mirrors)
     rgb = target.rgb.copy()
     part = None if network_rgb is None else network_rgb[box]
-    rgb[box], method = invent(rgb[box], amodal[box], trusted[box], part, shifted, seed)
+    front = target.occluder if target.beyond is None else target.occluder & ~target.beyond
+    rgb[box], method = invent(rgb[box], amodal[box], trusted[box], part, shifted, seed, front[box])
     return rgb, method
 
 

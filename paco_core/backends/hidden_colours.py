@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float32, Float64, UInt8
 from scipy import ndimage
 
 from paco_core.backends.exemplar import fill_exemplar
+from paco_core.backends.shadows import find_shadow
 from paco_core.fill import double, halve, membrane
 from paco_core.masks import erode
 from paco_core.shape import Mirror
@@ -62,9 +63,11 @@ def invent(
     network_rgb: UInt8[np.ndarray, "h w 3"] | None,
     mirrors: tuple[Mirror, ...],
     seed: int,
+    front: Bool[np.ndarray, "h w"] | None = None,
 ) -> tuple[UInt8[np.ndarray, "h w 3"], str]:
     """The picture with colours for all that is not trusted, and what they are made of.
 
+    What is in ``front`` may throw a shadow on the trusted part; hidden colours come out of it.
     Detail is for ``amodal & ~trusted``; the base goes on beyond it, for a mask that claims too little. Trusted pixels are
     unchanged; without any, or where nothing is hidden, the picture comes back. Deterministic for a seed.
     """
@@ -76,27 +79,35 @@ def invent(
         mirrored, there = _mirrored(colours, known, hole & ~known, mirror)
         if there.any():
             colours, known, methods = np.where(there[..., None], mirrored, colours), known | there, ["symmetry"]
-    base = _base(colours, known, None if network_rgb is None else network_rgb.astype(np.float32))
+    front = np.zeros_like(known) if front is None else front & ~trusted
+    base, shaded = _base(colours, known, front, None if network_rgb is None else network_rgb.astype(np.float32))
     picture = np.where(known[..., None], colours, base)
     if (hole & ~known).any():
         picture, methods = _with_detail(picture, hole & ~known, known, seed), [*methods, "own detail"]
     methods += ["network"] if network_rgb is not None and NETWORK_SHARE else []
+    methods += ["out of the shadow"] if shaded else []
     return np.where(trusted[..., None], rgb, _rounded(picture)), ", ".join(methods)
 
 
-def _base(colours: Colours, known: Mask, network_rgb: Colours | None) -> Colours:
-    """The membrane of what is known, farther away partly a network's colours, drawn to colours that the object has."""
+def _base(colours: Colours, known: Mask, front: Mask, network_rgb: Colours | None) -> tuple[Colours, bool]:
+    """The membrane of what is known, farther away partly a network's colours, drawn to colours that the object has; and whether
+    it comes out of a shadow."""
     if max(known.shape) > NATIVE_PX:
         small, share = halve(colours, known)
+        hides = halve(front[..., None].astype(np.float32), np.ones_like(front))[0][..., 0] > 0.5
         network = None if network_rgb is None else halve(network_rgb, np.ones_like(known))[0]
-        return double(_base(small, share > 0, network), known.shape)
+        base, shaded = _base(small, share > 0, hides & (share == 0), network)
+        return double(base, known.shape), shaded
+    shadow = find_shadow(colours, known, front)
+    if shadow is not None:
+        colours = np.minimum(colours * shadow.lift[..., None], 255)
     base = membrane(colours, known)
     if network_rgb is not None:
         away = np.asarray(ndimage.distance_transform_edt(~known)) / np.sqrt(known.sum())
         share = NETWORK_SHARE * (1 - 0.5 ** (away / NETWORK_FAR))
         base += share[..., None].astype(np.float32) * (network_rgb - base)
     base[~known] = _own(base[~known], colours[known])
-    return base
+    return base if shadow is None else base * shadow.fade[..., None], shadow is not None
 
 
 def _own(base: Pixels, seen: Pixels) -> Pixels:
