@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from paco_core.backends.base import Completer
 from paco_core.background import BackgroundConfig, fill_background
 from paco_core.camera import estimate_camera
 from paco_core.complete import complete_layers, in_order, plan_completion
+from paco_core.completers import PacoOptions, identity_of, make_completer
 from paco_core.completion_target import CompletionConfig
 from paco_core.depth import estimate_depth
 from paco_core.depthfile import resize_depth
@@ -66,6 +68,8 @@ class DeocclusionConfig:
     depth: str = "geometric"
     order: str = "boundary"
     completer: str = "pcnet"
+    paco: PacoOptions = field(default_factory=PacoOptions)
+    """Of the completer of that name."""
     background: str = "exemplar"
     max_side_px: int = 2048
     """Larger photos are worked on at this size: textures of objects have at most 1024 px, and time grows with the pixels."""
@@ -120,7 +124,13 @@ def shrink(inputs: Inputs, max_side_px: int) -> Inputs:
 
 @on_one_blas_thread
 def deocclude(
-    inputs: Inputs, run: RunFolder, config: DeocclusionConfig, *, seed: int = 0, progress: Progress = silent
+    inputs: Inputs,
+    run: RunFolder,
+    config: DeocclusionConfig,
+    *,
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress = silent,
 ) -> DeocclusionStages:
     """Photo → masks → camera, depth → order and layers → complete objects → background; each stage resumable.
 
@@ -131,7 +141,8 @@ def deocclude(
     run.keep(INPUTS, inputs)
     photo = inputs.photo
     seen = _look(inputs, run, config, progress)
-    layers = _complete(photo, seen, run, config, seed, progress)
+    completer = make_completer(config.completer, config.paco, device=device)
+    layers = _complete(photo, seen, run, config, completer, seed, progress)
     objects = in_order((obj for layer in layers for obj in layer.value), seen.segmentation.value)
     filler = BACKENDS.create("background", config.background)
     background = run.stage(
@@ -188,10 +199,15 @@ def _look(inputs: Inputs, run: RunFolder, config: DeocclusionConfig, progress: P
 
 
 def _complete(
-    photo: Photo, seen: Sight, run: RunFolder, config: DeocclusionConfig, seed: int, progress: Progress
+    photo: Photo,
+    seen: Sight,
+    run: RunFolder,
+    config: DeocclusionConfig,
+    completer: Completer,
+    seed: int,
+    progress: Progress,
 ) -> tuple[StageResult[tuple[CompleteObject, ...]], ...]:
     """One stage per layer, keyed by what its objects look like: a change in one of them leaves the other layers alone."""
-    completer = BACKENDS.create("completer", config.completer)
     plan = plan_completion(photo, seen.segmentation.value, seen.occlusion.value, config.completion)
     layers = {f"complete/layer_{k}": layer for k, layer in enumerate(plan)}
     count = len(seen.segmentation.value.ids)
@@ -201,7 +217,8 @@ def _complete(
         told = counting_on(progress, count - sum(layer.size for layer in some), count)
         return complete_layers(some, completer, config.completion, seed=seed, progress=told)
 
-    keys = {name: {"layer": layer, "by": config.completer, "seed": seed} for name, layer in layers.items()}
+    by = identity_of(config.completer, config.paco)
+    keys = {name: {"layer": layer, "by": by, "seed": seed} for name, layer in layers.items()}
     done = run.stages(keys, compute, tuple[CompleteObject, ...])
     progress("complete", 4, STEPS, f"{count} objects")
     return done

@@ -118,7 +118,7 @@ def open_run(folder: Path) -> RunFolder:
 def reconstruct_in(run: RunFolder, inputs: Inputs, config: Config = Config(), *, progress: Progress = silent) -> Reconstruction:
     """``reconstruct`` in a folder that is open and locked already."""
     write_config(run, config)
-    flat = deocclude(inputs, run, config.deocclusion, seed=config.seed, progress=progress)
+    flat = deocclude(inputs, run, config.deocclusion, seed=config.seed, device=config.device, progress=progress)
     lifted = lift_objects(flat, run, config, progress=progress)
     return _export(flat, place_objects(flat, lifted, run, config, progress=progress), run, config, progress)
 
@@ -132,7 +132,7 @@ def build(
     inputs: Inputs, run: RunFolder, config: Config = Config(), *, progress: Progress = silent
 ) -> tuple[DeocclusionStages, Scene]:
     """Everything of ``reconstruct`` but the files that people open."""
-    flat = deocclude(inputs, run, config.deocclusion, seed=config.seed, progress=progress)
+    flat = deocclude(inputs, run, config.deocclusion, seed=config.seed, device=config.device, progress=progress)
     lifted = lift_objects(flat, run, config, progress=progress)
     return flat, place_objects(flat, lifted, run, config, progress=progress).scene.value
 

@@ -47,8 +47,17 @@ def test_a_shadow_is_found_made_up_for_and_fades(seed: int, depth: float, light:
         np.where((X > 63)[..., None], np.float32((60, 70, 160)), PLAIN),
         np.random.default_rng(0).uniform(0, 255, (H, W, 3)),
         np.zeros((H, W, 3)),
+        PLAIN - 300,
     ],
-    ids=["one colour", "bands", "a gradient along the edge", "paint", "noise", "black"],
+    ids=[
+        "one colour",
+        "bands",
+        "a gradient along the edge",
+        "paint",
+        "noise",
+        "black",
+        "below black, as mirrored colours can be",
+    ],
 )
 def test_what_is_no_shadow_is_left_alone(rgb: np.ndarray):
     assert find_shadow(rgb.astype(np.float32), SEEN, FRONT) is None

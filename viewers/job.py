@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from paco_core.errors import BadInput
+from paco_core.pipeline import DeocclusionConfig
 from paco_core.presets import load_preset
 from paco_core.progress import Progress
 from paco_core.registry import BACKENDS
@@ -40,7 +41,8 @@ class RunOptions:
     seed: int = 0
     """Of everything that is random; the same seed gives the same scene, on any number of threads."""
     completer: str | None = None
-    """Method that invents the hidden parts of objects, instead of the settings' (`paco backends` lists them)."""
+    """Method that invents the hidden parts of objects, instead of the settings' (`paco backends` lists them); `paco=FILE` takes
+    weights of your own."""
     device: Device = "auto"
     """Where networks run; the methods without weights need none."""
     threads: int | None = None
@@ -53,9 +55,18 @@ def settings_of(options: RunOptions) -> Config:
     check_device(options.device)
     settings = config(options.preset, options.seed)
     if options.completer is not None:
-        name = BACKENDS.find("completer", options.completer).name
-        settings = dataclasses.replace(settings, deocclusion=dataclasses.replace(settings.deocclusion, completer=name))
+        settings = dataclasses.replace(settings, deocclusion=with_completer(settings.deocclusion, options.completer))
     return dataclasses.replace(settings, device=options.device, threads=options.threads or settings.threads)
+
+
+def with_completer(stages: DeocclusionConfig, named: str) -> DeocclusionConfig:
+    """The settings with the completer ``NAME``, or ``paco=FILE`` of weights. Raises ``BadInput``."""
+    name, _, weights = named.partition("=")
+    found = BACKENDS.find("completer", name).name
+    if weights and found != "paco":
+        raise BadInput(f"--completer {named}: {found} has the weights that it comes with; give --completer {found}.")
+    paco = dataclasses.replace(stages.paco, weights=weights) if weights else stages.paco
+    return dataclasses.replace(stages, completer=found, paco=paco)
 
 
 def check_numbers(threads: int | None, seed: int | None) -> None:

@@ -29,6 +29,8 @@ NEARNESS = (60.0, 60.0)
 """Objects have no horizon: rows count as columns."""
 PALETTE, PALETTE_WIDTH = 192, 6.0
 """Colours that stand for the visible part's, and how near (grey levels) a smooth colour comes to those that it is drawn to."""
+SHIFTS = 2
+"""Times that it is: the second one costs .06 dB and makes edges harder (KID × 1000 2.0 for 2.3, 80 validation renders)."""
 NETWORK_SHARE, NETWORK_FAR = 0.25, 0.1
 """Weight of a network's colours in the base far from what is seen, and where half of it is reached (√area of what is seen)."""
 FINE_PX, COARSE_PX = 3.0, 4.0
@@ -113,13 +115,15 @@ def _base(colours: Colours, known: Mask, front: Mask, network_rgb: Colours | Non
 def _own(base: Pixels, seen: Pixels) -> Pixels:
     """Every colour becomes the mean of the seen ones near it: flat things stay flat up to an edge, gradual ones gradual.
 
-    One step of the mean shift in colours (Comaniciu & Meer, "Mean shift", PAMI 2002, equation 17, a Gaussian kernel); where no
-    seen colour is near, the nearest one.
+    ``SHIFTS`` steps of the mean shift in colours (Comaniciu & Meer, "Mean shift", PAMI 2002, equation 17, a Gaussian kernel);
+    where no seen colour is near, the nearest one.
     """
     palette = seen[:: len(seen) // PALETTE + 1]
-    square = (palette**2).sum(1) - 2 * base @ palette.T  # less the colour's own, which is the same for all
-    weight = np.exp((square.min(1, keepdims=True) - square) / (2 * PALETTE_WIDTH**2))
-    return weight @ palette / weight.sum(1, keepdims=True)
+    for _ in range(SHIFTS):
+        square = (palette**2).sum(1) - 2 * base @ palette.T  # less the colour's own, which is the same for all
+        weight = np.exp((square.min(1, keepdims=True) - square) / (2 * PALETTE_WIDTH**2))
+        base = weight @ palette / weight.sum(1, keepdims=True)
+    return base
 
 
 def _with_detail(picture: Colours, hole: Mask, known: Mask, seed: int) -> Colours:

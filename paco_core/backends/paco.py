@@ -29,6 +29,7 @@ class PacoCompleter:
 
     weights: Path = WEIGHTS
     device: str = "cpu"
+    """"auto" takes the GPU that is there."""
     base: Path | None = None
     """Folder of the Stable Diffusion whose CLIP reads the names, for weights that started from one."""
     side_px: int = 128

@@ -14,7 +14,7 @@ from paco_core.backends.base import CompletionTarget
 from paco_core.backends.canvas import Canvas
 from paco_core.errors import BadInput, ObjectFailed
 from paco_core.nets.conditioning import Condition, condition_grid
-from paco_core.nets.memory import FULL, in_batches, memory_is_full
+from paco_core.nets.memory import FULL, best_device, in_batches, memory_is_full
 from paco_core.nets.names_text import ClipNames, NameEncoder
 from paco_core.nets.paco import Paco, load_paco
 
@@ -72,7 +72,7 @@ class PacoNetwork:
     """Both stages with their weights, on one device. Raises ``BadInput`` for a file that is not theirs."""
 
     def __init__(self, weights: Path, device: str, base: Path | None) -> None:
-        self.device = torch.device(device)
+        self.device = torch.device(best_device() if device == "auto" else device)
         model = load_paco(weights).to(self.device)
         self._net: Paco = convert_conv2d_weight_memory_format(model, torch.channels_last)  # pyright: ignore[reportAttributeAccessIssue]
         self._names = self._encoder(base)

@@ -80,8 +80,8 @@ def _darkness(
     """How much darker the near pixels are than far ones of their hue close by (logarithms), and where there are such."""
     weight = np.maximum(ndimage.gaussian_filter(known.astype(np.float32), 1), 1e-3)[..., None]
     smooth = ndimage.gaussian_filter(rgb * known[..., None], (1, 1, 0)) / weight
-    light = np.log(smooth.mean(2) + FAINT)
-    hue = smooth / np.maximum(smooth.sum(2, keepdims=True), 3 * FAINT)
+    light = np.log(np.maximum(smooth.mean(2), 0) + FAINT)
+    hue = np.maximum(smooth, 0) / np.maximum(smooth.sum(2, keepdims=True), 3 * FAINT)
     here, there = np.argwhere(near), np.argwhere(far)
     there = there[:: len(there) // SAMPLES + 1]
     steps = ((here[:, None] - there) ** 2).sum(2) / (2 * (2 * reach) ** 2)

@@ -41,3 +41,10 @@ def in_batches(items: Sequence[T], most: int, work: Callable[[Sequence[T]], Sequ
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
     return done
+
+
+def best_device() -> str:
+    """The GPU that is there, or the processor."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

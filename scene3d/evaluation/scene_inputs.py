@@ -39,7 +39,7 @@ LEVELS = (
 def reconstruct_room(room: TrueScene, level: InputLevel, run: RunFolder, config: Config) -> Scene:
     """The objects that the main job makes of a room's photo and what the level tells; without floor and backdrop."""
     inputs = Inputs(room.photo, room.segmentation, room.camera if level.camera else None, room.depth if level.depth else None)
-    flat = deocclude(inputs, run, config.deocclusion, seed=config.seed)
+    flat = deocclude(inputs, run, config.deocclusion, seed=config.seed, device=config.device)
     if level.true_shapes:
         plain = lift_objects(flat, run, replace(config, lifter=config.fallback_lifter))
         lifted = with_true_shapes(plain, room, metric=level.depth)

@@ -32,7 +32,12 @@ def run(options: Options, progress: Progress) -> Outcome:
         config = with_choices(settings, folder)
         write_config(folder, config)
         flat = deocclude(
-            read_inputs(options, config.deocclusion), folder, config.deocclusion, seed=config.seed, progress=progress
+            read_inputs(options, config.deocclusion),
+            folder,
+            config.deocclusion,
+            seed=config.seed,
+            device=config.device,
+            progress=progress,
         ).deocclusion
         failed = export_pictures(flat, folder.path)
         rows = [(str(o.id), o.name, str(o.layer), f"{100 * o.hidden_fraction:.0f} %", o.mask_method) for o in flat.objects]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from paco_core.completers import make_completer
 from paco_core.errors import BadInput
 from paco_core.evaluation.ade20k import is_ade20k, read_ade20k
 from paco_core.evaluation.consistency import COLUMNS, agreement_rows, by_stages, consistency_rows, evaluate_consistency
@@ -51,7 +52,7 @@ def run_consistency(options: Consistency, config: Config, progress: Progress, co
     answerer = by_stages(
         BACKENDS.create("depth", stages.depth),
         BACKENDS.create("order", stages.order),
-        BACKENDS.create("completer", stages.completer),
+        make_completer(stages.completer, stages.paco, device=config.device),
         seed=config.seed,
     )
     skipped: list[str] = []

@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction
 
 from paco_core.backends.base import Completer
+from paco_core.completers import make_completer
 from paco_core.data.packfile import read_header
 from paco_core.errors import BadInput, MissingDependency
 from paco_core.evaluation import fill_methods
@@ -98,9 +99,12 @@ def run_deocclusion(options: Deocclusion, config: Config, progress: Progress, co
     skipped: list[str] = []
     of_packs = _is_pack(options.scenes)
     found = _targets(options, config.seed, skipped) if of_packs else _scenes(options, skipped)
-    masks, fills = _masks(config, skipped, orders=not of_packs), _fills(quick=options.quick) if found.colours else {}
-    ours, drawn = config.deocclusion.completer, ObjectRows()
-    true, own = find_rivals(options.inpainter, options.device, BACKENDS.create("completer", ours), config.seed)
+    masks = _masks(config, options.device, skipped, orders=not of_packs)
+    fills = _fills(quick=options.quick) if found.colours else {}
+    stages, drawn = config.deocclusion, ObjectRows()
+    ours = stages.completer
+    completer = make_completer(ours, stages.paco, device=options.device)
+    true, own = find_rivals(options.inpainter, options.device, completer, config.seed)
     fills |= {name: rival.method for name, rival in true.items()}
     methods = _chosen({**masks, **{name: rival.method for name, rival in own.items()}, **fills}, options.only)
     watchers = {ours: drawn}
@@ -172,15 +176,17 @@ def find_extractor(name: str | None, weights: Path | None = None) -> tuple[Featu
         return None, f"No perceptual distance and no KID: {error}"
 
 
-def _masks(config: Config, skipped: list[str], *, orders: bool) -> dict[str, Method]:
+def _masks(config: Config, device: str, skipped: list[str], *, orders: bool) -> dict[str, Method]:
     """Those that make masks, told the true order; with ``orders`` also by convexity's, where objects are told apart.
 
     Completers that can't run here are left out, with a sentence in ``skipped``; the one that is asked for raises.
     """
     ours = config.deocclusion.completer
-    completer = BACKENDS.create("completer", ours)
+    completer = make_completer(ours, config.deocclusion.paco, device=device)
     methods = {name: by_masks(method, true_order_of) for name, method in METHODS.items()}
-    methods |= {name: by_completer(other, true_order_of, seed=config.seed) for name, other in _others(ours, skipped).items()}
+    methods |= {
+        name: by_completer(other, true_order_of, seed=config.seed) for name, other in _others(config, device, skipped).items()
+    }
     methods[ours] = by_completer(completer, true_order_of, seed=config.seed)
     if orders:
         methods["hull clipped, order by convexity"] = by_masks(METHODS["hull clipped"], convexity_order_of)
@@ -188,11 +194,12 @@ def _masks(config: Config, skipped: list[str], *, orders: bool) -> dict[str, Met
     return methods
 
 
-def _others(ours: str, skipped: list[str]) -> dict[str, Completer]:
+def _others(config: Config, device: str, skipped: list[str]) -> dict[str, Completer]:
     found: dict[str, Completer] = {}
     for name in BACKENDS.names("completer"):
         try:
-            found |= {} if name == ours else {name: BACKENDS.create("completer", name)}
+            if name != config.deocclusion.completer:
+                found[name] = make_completer(name, config.deocclusion.paco, device=device)
         except (BadInput, MissingDependency) as error:
             skipped.append(f"No row of {name}: {error}")
     return found

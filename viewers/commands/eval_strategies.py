@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+from paco_core.completers import make_completer
 from paco_core.completion_target import CompletionConfig, Strategy
 from paco_core.evaluation.deocclusion import by_completer, evaluate, passes, true_order_of
 from paco_core.evaluation.deocclusion_table import COLOUR_COLUMNS, look_columns, summarise
@@ -13,7 +14,6 @@ from paco_core.evaluation.figures import figure_table
 from paco_core.evaluation.scenes import AmodalScene
 from paco_core.evaluation.usable import skipped_text
 from paco_core.progress import Progress
-from paco_core.registry import BACKENDS
 from scene3d.pipeline import Config
 from viewers.commands import Outcome
 from viewers.commands.eval_deocclusion import find_extractor
@@ -39,8 +39,8 @@ def run_strategies(options: Strategies, config: Config, progress: Progress, comm
     skipped: list[str] = []
     found = find(options, skipped)
     plans = {name: replace(config.deocclusion.completion, strategy=name) for name in get_args(Strategy)}
-    whole = {"crops": False} if options.completer == "paco" else {}  # a pass is one map, as in the paper
-    completer = BACKENDS.create("completer", options.completer, **whole)
+    whole = replace(config.deocclusion.paco, crops=False)  # a pass is one map, as in the paper
+    completer = make_completer(options.completer, whole, device=config.device)
     methods = {name: by_completer(completer, true_order_of, plan, seed=config.seed) for name, plan in plans.items()}
     counts: Counter[str] = Counter()
     runs = evaluate(_counting(found.scenes, plans, counts), methods, extractor=extractor, total=found.total, progress=progress)

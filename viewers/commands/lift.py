@@ -26,7 +26,7 @@ def run(options: Options, progress: Progress) -> Outcome:
 
     with going_on(options, change) as open_run:
         folder, config = open_run.run, open_run.config
-        flat = deocclude(open_run.inputs, folder, config.deocclusion, seed=config.seed, progress=progress)
+        flat = deocclude(open_run.inputs, folder, config.deocclusion, seed=config.seed, device=config.device, progress=progress)
         lifted = lift_objects(flat, folder, config, progress=progress)
         meshes = [(obj, mesh.value) for obj, mesh in zip(lifted.objects, lifted.meshes, strict=True)]
         rows = [(str(o.id), o.name, m.method, str(len(m.mesh.faces)), "yes" if m.watertight else "no") for o, m in meshes]

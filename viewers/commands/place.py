@@ -18,7 +18,7 @@ def run(options: Options, progress: Progress) -> Outcome:
     """Place, and say where every object stands."""
     with going_on(options) as open_run:
         folder, config = open_run.run, open_run.config
-        flat = deocclude(open_run.inputs, folder, config.deocclusion, seed=config.seed, progress=progress)
+        flat = deocclude(open_run.inputs, folder, config.deocclusion, seed=config.seed, device=config.device, progress=progress)
         lifted = lift_objects(flat, folder, config, progress=progress)
         placed = place_objects(flat, lifted, folder, config, progress=progress)
         objects = placed.scene.value.objects

@@ -41,7 +41,7 @@ def run(options: Options, progress: Progress) -> Outcome:
         BACKENDS.find("lifter", options.lift)
     with going_on(replace(options, seed=None)) as open_run:
         folder, config = open_run.run, open_run.config
-        flat = deocclude(open_run.inputs, folder, config.deocclusion, seed=config.seed, progress=progress)
+        flat = deocclude(open_run.inputs, folder, config.deocclusion, seed=config.seed, device=config.device, progress=progress)
         object_id, name = find_object(options.object, flat.seen.segmentation.value)
         config = with_choice(config, object_id, name, options)
         result = reconstruct_in(folder, open_run.inputs, config, progress=progress)
