@@ -34,8 +34,9 @@ class PacoCompleter:
     """Folder of the Stable Diffusion whose CLIP reads the names, for weights that started from one."""
     side_px: int = 128
     """Of a canvas as the network sees it."""
-    steps: int = 4
-    """1 gives the mean of all that is possible: good masks, smooth colours."""
+    steps: int = 1
+    """1 gives the mean of all that is possible: the best masks, smooth colours (``paco-small``: hidden IoU .63 and .66 on 60 cut-outs and
+    renders, with 2 steps .59, with 4 and the best of 4 samples .54 and .58). More make sharper pictures, another one a seed."""
     guidance: float = 1.0
     """The paper's 9 is for Stable Diffusion."""
     scheduler: str = ""

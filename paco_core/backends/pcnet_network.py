@@ -22,6 +22,10 @@ BEYOND = -1.0
 """Logit where the network was not asked."""
 
 
+Crop = tuple[Float32[np.ndarray, "s s 3"], Bool[np.ndarray, "s s"], Bool[np.ndarray, "s s"], Bool[np.ndarray, "s s"]]
+"""Colours 0 … 1, and what is visible, in front, and a closed gap."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the network says about one target, in the target's pixels."""
@@ -80,13 +84,21 @@ class PcnetNetwork:
 
     def _answer(self, target: CompletionTarget) -> Answer:
         window = window_of(target)
-        colours, logit, _ = self._net(*crop_of(target, window))
+        crop = crop_of(target, window)
+        colours, logit = self._both_ways(crop)
         colours = np.rint(255 * np.nan_to_num(colours).clip(0, 1)).astype(np.uint8)
         nowhere = np.full(target.visible.shape, BEYOND, np.float32)
         return Answer(
             window.paste(_resized(logit, window.side), nowhere),
             window.paste(_resized(colours, window.side), target.rgb),
         )
+
+    def _both_ways(self, crop: Crop) -> tuple[Float32[np.ndarray, "s s 3"], Float32[np.ndarray, "s s"]]:
+        """Means of what the network says about a crop and about its mirror image: a mirrored photo has the mirrored answer, and
+        hidden IoU is .002 to .003 higher (150 validation targets a pack)."""
+        colours, logit, _ = self._net(*crop)
+        mirrored, its_logit, _ = self._net(*(np.ascontiguousarray(plane[:, ::-1]) for plane in crop))
+        return (colours + mirrored[:, ::-1]) / 2, (logit + its_logit[:, ::-1]) / 2
 
 
 def window_of(target: CompletionTarget) -> Window:
@@ -113,9 +125,7 @@ def _box(mask: Bool[np.ndarray, "h w"]) -> tuple[Float32[np.ndarray, "2"], Float
     return np.array([at[0] for at in used], np.float32), np.array([at[-1] + 1 for at in used], np.float32)
 
 
-def crop_of(
-    target: CompletionTarget, window: Window
-) -> tuple[Float32[np.ndarray, "s s 3"], Bool[np.ndarray, "s s"], Bool[np.ndarray, "s s"], Bool[np.ndarray, "s s"]]:
+def crop_of(target: CompletionTarget, window: Window) -> Crop:
     """What the network is given: colours 0 … 1, visible, occluder, gaps; antialiased where the window is larger."""
     rgb = _resized(window.cut(target.rgb), SIDE_PX) / np.float32(255)
     visible, occluder = (_resized_mask(window.cut(mask), SIDE_PX) for mask in (target.visible, target.occluder))

@@ -12,7 +12,7 @@ from torch.nn import functional
 from paco_core.data.ensemble import SOLID, EnsembleBatch
 from paco_core.nets.direct_plan import MARGIN, REACH
 
-HIDDEN = (0.08, 0.85)
+HIDDEN = (0.03, 0.85)
 """Share of an object that is hidden, of those that are worth a crop."""
 
 

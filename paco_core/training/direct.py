@@ -31,7 +31,7 @@ from paco_core.training.direct_crops import (
 from paco_core.training.direct_figures import figures, sheet
 from paco_core.training.task import Defaults, TaskInputs
 
-LARGE_FROM, LARGE_SHARE = 0.6, 2
+LARGE_FROM, LARGE_SHARE = 0.45, 2
 """Small crops take a quarter of the time, which is enough for the first part of it; then half as many a step."""
 WEIGHTS = {"dice": 0.7, "colour": 2.0, "detail": 0.5}
 """Of the losses next to the cross-entropy of the mask, 1; ``--set dice=0`` and so on change them. Detail is that of colours; the
