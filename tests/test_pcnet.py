@@ -98,6 +98,21 @@ def test_a_target_elsewhere_in_its_crop_gets_the_same_answer_there(erratic, seed
     assert np.allclose(after.logit[down:-5, right:-5][hidden], before.logit[hidden], atol=1e-4)
 
 
+def mirrored(given: CompletionTarget) -> CompletionTarget:
+    rgb, visible, occluder = (np.ascontiguousarray(plane[:, ::-1]) for plane in (given.rgb, given.visible, given.occluder))
+    return replace(given, rgb=rgb, visible=visible, occluder=occluder)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=10, deadline=None)
+def test_a_mirrored_target_gets_the_mirrored_answer(erratic, seed):
+    visible, occluder = box(30, 25, 90, 78), box(20, 78, 100, 125)  # a window of 106 px, an even number, mirrors onto itself
+    given_ = CompletionTarget(1, "box", target(seed, 120, 160).rgb, visible, occluder & ~visible)
+    one, other = erratic.answers([given_])[0], erratic.answers([mirrored(given_)])[0]
+    assert np.allclose(other.logit[:, ::-1], one.logit, atol=1e-4)
+    assert np.abs(other.rgb[:, ::-1].astype(int) - one.rgb).max() <= 1
+
+
 def test_the_network_is_told_where_gaps_were_closed(erratic: PcnetNetwork):
     visible, occluder, rgb = box(30, 30, 90, 78), box(20, 80, 100, 120), target(0, 120, 160).rgb
     gap = box(30, 78, 90, 80) & ~visible & ~occluder
