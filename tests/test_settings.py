@@ -45,6 +45,15 @@ class DryRun(RunFolder):
         return tuple(self.stage(name, inputs, compute, type_) for name, inputs in key_inputs.items())
 
 
+class Nobody:
+    """In the place of every method: it can't be asked anything."""
+
+    name = "nobody"
+
+    def complete_layer(self, targets: Any, *, seed: int = 0) -> Any:
+        raise AssertionError("nothing is computed here")
+
+
 def _kind(name: str) -> str:
     return "lift" if name.endswith("/lift") else name.split("/")[0]
 
@@ -85,6 +94,15 @@ SETTINGS: dict[str, tuple[Any, set[str]]] = {
     "deocclusion.completer": ("other", COMPLETED),
     "deocclusion.background": ("other", FILLED),
     "deocclusion.max_side_px": (4096, set()),  # the photo is smaller
+    "deocclusion.paco.weights": ("other.safetensors", set()),  # another completer is asked, here and below
+    "deocclusion.paco.base": ("other", set()),
+    "deocclusion.paco.side_px": (256, set()),
+    "deocclusion.paco.steps": (2, set()),
+    "deocclusion.paco.guidance": (9.0, set()),
+    "deocclusion.paco.scheduler": ("dpm++", set()),
+    "deocclusion.paco.crops": (False, set()),
+    "deocclusion.paco.samples": (2, set()),
+    "deocclusion.paco.at_once": (1, set()),
     "lifter": ("billboard", {"lift", *SCENE}),
     "fallback_lifter": ("relief", {"lift", *SCENE}),
     "device": ("cpu", set()),
@@ -145,7 +163,7 @@ def test_a_changed_setting_recomputes_what_depends_on_it_and_nothing_else(
 ):
     group = next((g for g in GROUPS if path.startswith(f"{g}.")), None)
     assert (path in SETTINGS) != (group is not None), f"say in this test what depends on {path}"
-    monkeypatch.setattr(Registry, "create", lambda *_, **__: object())  # nobody is asked
+    monkeypatch.setattr(Registry, "create", lambda *_, **__: Nobody())
     value, expected = SETTINGS[path] if group is None else (other(leaves(Config())[path]), GROUPS[group])
     computed = dry(inputs, changed(Config(), path, value), finished)
     if group in ("deocclusion.completion", "lift"):
