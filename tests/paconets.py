@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from paco_core.nets.conditioning import Condition
+from paco_core.nets.paco import Paco, save_paco
 from paco_core.nets.paco_config import PACO_TINY, PacoConfig
 from paco_core.nets.parallel_vae import plain_vae
 from paco_core.nets.visible_to_complete import plain_unet
@@ -55,6 +56,13 @@ def stir(net: Net, seed: int = 0) -> Net:
         for weight in net.parameters():
             weight.add_(torch.randn(weight.shape, generator=generator) * 0.05)
     return net
+
+
+def tiny_paco(path: Path, seed: int = 0) -> Path:
+    """A file of weights of ``PACO_TINY``, as if trained."""
+    torch.manual_seed(seed)
+    save_paco(stir(Paco(PACO_TINY), seed), path, about={})
+    return path
 
 
 def changed(net: nn.Module, step: Callable[[], None]) -> Iterator[str]:

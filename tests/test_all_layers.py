@@ -15,11 +15,9 @@ from paco_core.complete import complete, complete_layers, plan_completion
 from paco_core.completion_target import CompletionConfig, Strategy
 from paco_core.errors import BadInput, ObjectFailed
 from paco_core.nets.memory import in_batches
-from paco_core.nets.paco import Paco, save_paco
-from paco_core.nets.paco_config import PACO_TINY
 from paco_core.nets.visible_to_complete import VisibleToComplete
 from tests.occluded import box, compose, disc, graph_of, on_photo
-from tests.paconets import stir
+from tests.paconets import tiny_paco
 from tests.test_complete import Whole
 
 NO_ROOM = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"
@@ -45,10 +43,7 @@ class Together(Whole):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("paco") / "paco.safetensors"
-    save_paco(stir(Paco(PACO_TINY)), path, about={})
-    return path
+    return tiny_paco(tmp_path_factory.mktemp("paco") / "paco.safetensors")
 
 
 def paco(weights: Path, **options) -> PacoCompleter:

@@ -9,24 +9,20 @@ import pytest
 from paco_core.backends.paco import PacoCompleter
 from paco_core.completers import PacoOptions, identity_of, make_completer
 from paco_core.errors import BadInput
-from paco_core.nets.paco import Paco, save_paco
-from paco_core.nets.paco_config import PACO_TINY
 from paco_core.pipeline import DeocclusionConfig, Inputs, deocclude
 from paco_core.presets import load_preset
 from paco_core.store import RunFolder
 from scene3d.pipeline import Config
 from tests.occluded import box, compose, disc
-from tests.paconets import stir
+from tests.paconets import tiny_paco
 from viewers.job import with_completer
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two files of one network, with other weights."""
-    files = tuple(tmp_path_factory.mktemp("paco") / f"{seed}.safetensors" for seed in (0, 1))
-    for seed, file in enumerate(files):
-        save_paco(stir(Paco(PACO_TINY), seed), file, about={})
-    return files[0], files[1]
+    folder = tmp_path_factory.mktemp("paco")
+    return tiny_paco(folder / "0.safetensors", 0), tiny_paco(folder / "1.safetensors", 1)
 
 
 def test_settings_of_a_preset_reach_the_network(tmp_path: Path, weights: tuple[Path, Path]):

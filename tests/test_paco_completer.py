@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,20 +15,15 @@ from paco_core.backends.paco import PacoCompleter
 from paco_core.complete import complete, plan_completion
 from paco_core.completion_target import CompletionConfig, Strategy
 from paco_core.errors import BadInput
-from paco_core.nets.paco import Paco, save_paco
-from paco_core.nets.paco_config import PACO_TINY
 from paco_core.nets.visible_to_complete import VisibleToComplete
 from paco_core.registry import BACKENDS
 from tests.occluded import box, compose, disc, graph_of
-from tests.paconets import stir
+from tests.paconets import tiny_paco
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("paco") / "paco.safetensors"
-    save_paco(stir(Paco(PACO_TINY)), path, about={})
-    return path
+    return tiny_paco(tmp_path_factory.mktemp("paco") / "paco.safetensors")
 
 
 @pytest.fixture

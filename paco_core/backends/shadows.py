@@ -27,8 +27,8 @@ LEAST_PX = 20
 """Pixels near and far that tell anything."""
 DARK, EXPLAINED = 0.3, 0.5
 """Least depth (a logarithm: to 74 %) at the edge, in the median, and least share of the darkness near by that a fading factor
-explains: what passes is a shadow in nine of ten cases where half of the light was taken away, and paint in one of fourteen where
-none was (160 validation targets)."""
+explains: of 160 validation targets, .46 (cut-outs) and .66 (renders) of those with half of the light taken away pass, and .07 of
+those without a shadow."""
 DEEPEST = 1.2
 """Of what is made up for: 30 % of the light is left."""
 FAINT = 4.0
