@@ -59,6 +59,13 @@ def sweep(folder: Path) -> None:
             part.unlink()
 
 
+def sweep_beside(path: Path) -> None:
+    """Remove what killed processes left half-written of one file; nobody may be writing it."""
+    for part in list(path.parent.glob(f".{path.name}.*{PART}")):
+        with suppress(OSError):
+            part.unlink()
+
+
 def remove_files(folder: Path, names: Iterable[str]) -> None:
     """Remove these files and then the folder, unless it holds others. What can't be removed stays."""
     for name in names:

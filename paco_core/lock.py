@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 LOCK_FILE = ".lock"
 """Stays in the folder: removing it would let a second process lock a new file of this name."""
+TAKEN = "Another run works in {folder} ({holder}). Wait until it has ended, or choose another --out."
 _TAKEN = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 _BYTE = 1 << 30
 """Where Windows locks: far behind the text, which others must be able to read."""
@@ -23,8 +24,9 @@ _BYTE = 1 << 30
 class FolderLock:
     """A lock on a folder, held from ``acquire`` to ``release`` or to the end of the process."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / LOCK_FILE
+    def __init__(self, folder: Path, name: str = LOCK_FILE, taken: str = TAKEN) -> None:
+        """``name`` is that of the file; ``taken`` is said when somebody else has it, with ``{folder}`` and ``{holder}`` in it."""
+        self._path, self._taken = folder / name, taken
         self._file: FileIO | None = None
 
     def acquire(self) -> None:
@@ -39,9 +41,7 @@ class FolderLock:
             if error.errno in _TAKEN:
                 holder = _holder(file)
                 file.close()
-                raise BadInput(
-                    f"Another run works in {self._path.parent} ({holder}). Wait until it has ended, or choose another --out."
-                ) from error
+                raise BadInput(self._taken.format(folder=self._path.parent, holder=holder)) from error
             log.info("%s: this file system has no locks (%s); two runs at once are not noticed", self._path, error)
         if not _is_still_there(file, self._path):  # the holder removed the folder's files before it let go
             file.close()

@@ -7,6 +7,8 @@ import pytest
 from jaxtyping import install_import_hook
 
 import tests.typecheck  # noqa: F401  (the hook looks it up by attribute)
+from tests.browsers import browser  # noqa: F401  (a fixture of every test)
+from tests.screens import screen  # noqa: F401
 
 install_import_hook(["paco_core", "scene3d"], "tests.typecheck.checked")
 

@@ -1,9 +1,5 @@
 """A report in a real browser: nothing is wider than a phone, every picture loads and opens large, night and paper work."""
 
-import importlib.util
-import os
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +10,6 @@ import scene3d.report
 from paco_core.types import OcclusionEdge, OcclusionGraph
 from scene3d.report import write_report
 from tests.test_report import TIMINGS, make_inputs
-from viewers.doctor import apt_line
 
 pytestmark = pytest.mark.slow
 LONG = "a_name_without_a_single_space_" * 6
@@ -31,28 +26,6 @@ CONTRASTS = """[...document.querySelectorAll('h1, h2, h3, dt, dd, figcaption, td
     while (/, 0\\)$/.test(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
     const pair = [light(getComputedStyle(e).color), light(getComputedStyle(behind).backgroundColor)].sort((a, b) => b - a);
     return (pair[0] + 0.05) / (pair[1] + 0.05); })"""  # WCAG 2.2, 1.4.3
-
-
-def missing(reason: str) -> None:
-    """Skip on somebody's laptop, fail where the check is a promise."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{reason}, and CI must look at the report")
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        missing(f"needs a browser: {apt_line(('chromium',))}")
-    if importlib.util.find_spec("playwright") is None:
-        missing("needs what drives the browser: pip install playwright")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])  # root has no sandbox
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

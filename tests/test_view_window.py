@@ -1,8 +1,5 @@
 """``paco view`` opens a real window, under a virtual screen: it is painted, starts at the photo's view and can be turned."""
 
-import importlib.util
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,49 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from scene3d.render import FLAT_SHADING, render_scene
 from scene3d.scene import save_scene
 from scene3d.types import Scene, TexturedMesh
 from tests.scenes import make_scene
-from viewers.doctor import apt_line, missing_window_packages
+from tests.screens import screenshot, wait_for
 
 pytestmark = pytest.mark.slow
-STARTS_WITHIN_S = 120  # a loaded machine without a GPU
 STROKE_S = 0.8  # shorter than a frame of the software renderer, a press and its release are one event
-SCREEN_WH = (1280, 960)
 BAR_PX = 32  # under the picture: two lines of text
-
-
-def missing(reason: str) -> None:
-    """Skip on somebody's laptop, fail where the check is a promise."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{reason}, and CI must open the window")
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="module")
-def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a virtual screen of its own."""
-    for program, package in (("Xvfb", "xvfb"), ("xdotool", "xdotool"), ("import", "imagemagick")):
-        if shutil.which(program) is None:
-            missing(f"needs {package}: {apt_line((package,))}")
-    if importlib.util.find_spec("open3d") is None:
-        missing("needs Open3D: pip install 'paco-scene3d[desktop]'")
-    if packages := missing_window_packages():
-        missing(f"needs system libraries: {apt_line(packages)}")
-    number_file = tmp_path_factory.mktemp("screen") / "number"
-    with number_file.open("w") as out:
-        server = subprocess.Popen(
-            ["Xvfb", "-displayfd", "1", "-screen", "0", f"{SCREEN_WH[0]}x{SCREEN_WH[1]}x24", "-noreset"],
-            stdout=out,
-            stderr=subprocess.DEVNULL,
-        )
-    wait_for(lambda: number_file.read_text().endswith("\n"))
-    yield {**os.environ, "DISPLAY": f":{number_file.read_text().strip()}"}
-    server.terminate()
-    server.wait()
 
 
 @pytest.fixture(scope="module")
@@ -92,19 +56,6 @@ def window(screen: dict[str, str], scene: Scene, tmp_path: Path) -> Iterator[Cal
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + STARTS_WITHIN_S
-    while not condition():
-        assert time.monotonic() < end, f"nothing after {STARTS_WITHIN_S} s"
-        time.sleep(0.5)
-
-
-def screenshot(on_screen: Callable[..., str], folder: Path) -> np.ndarray:
-    file = folder / "screen.png"
-    on_screen("import", "-window", "root", str(file))
-    return np.asarray(Image.open(file).convert("RGB"))
 
 
 def colours(picture: np.ndarray) -> np.ndarray:
