@@ -106,6 +106,9 @@ def _convert_dataclass(value: Any, cls: type, source: str, key: str) -> Any:
             raise BadInput(
                 f"{source}: {_path(key, name)!r} is no setting.{did_you_mean(str(name), names)} Known: {', '.join(names)}."
             )
+    for field in dataclasses.fields(cls):
+        if field.name not in value and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            raise BadInput(f"{source}: {_path(key, field.name)} is missing.")
     try:
         return cls(**{name: _convert(item, hints[name], source, _path(key, name)) for name, item in value.items()})
     except ValueError as error:  # the dataclass's own check of its values

@@ -70,6 +70,7 @@ One photo in, a 3D scene of separate, complete, movable objects out.
   export       write the files of a run folder that people and programs open
   redo         lift one object of a run folder once more, in another way
   clean        remove what a run folder needs for going on, or all that runs made
+  edit         rearrange the scene of a run folder: move, rotate, copy, hide, re-order …
   view         look at the scene of a run folder in a window
   turntable    film the scene of a run folder: MP4, WebP or GIF
   scenes       render scenes whose truth is known, for training and measuring

@@ -94,3 +94,8 @@ def test_an_unknown_preset_is_answered_by_the_nearest_one():
 def test_a_number_that_no_computer_holds_is_refused():
     with pytest.raises(BadInput, match=r"fill\.blur is 1000.*must be a number"):
         configure({"fill": {"blur": 10**400}}, Config, "mine.yaml")
+
+
+def test_what_has_no_default_must_be_there():
+    with pytest.raises(BadInput, match=r"^config\.json: objects\[0\]\.name is missing\.$"):
+        configure({"objects": [{"id": 3}]}, scene3d.pipeline.Config, "config.json")

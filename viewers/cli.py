@@ -42,6 +42,7 @@ COMMANDS = (
     Command("export", "write the files of a run folder that people and programs open", resumes=True),
     Command("redo", "lift one object of a run folder once more, in another way", resumes=True),
     Command("clean", "remove what a run folder needs for going on, or all that runs made"),
+    Command("edit", "rearrange the scene of a run folder: move, rotate, copy, hide, re-order …"),
     Command("view", "look at the scene of a run folder in a window"),
     Command("turntable", "film the scene of a run folder: MP4, WebP or GIF"),
     Command("scenes", "render scenes whose truth is known, for training and measuring", resumes=True),
@@ -108,6 +109,9 @@ def _run(command: Command, args: list[str]) -> int:
 
 
 def _parse(command: Command, options: Any, args: list[str]) -> Any:
+    module = importlib.import_module(command.module)
+    if hasattr(module, "parse"):  # its options are steps, whose order counts
+        return module.parse(args)
     import tyro  # here, so that `paco --help` doesn't wait for it
 
     return tyro.cli(

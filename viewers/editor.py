@@ -92,6 +92,11 @@ class Editor:
             state = self.state
             for operation in operations:
                 state = perform(operation, state, self.original)
+            return self.take(state)
+
+    def take(self, state: EditState) -> EditState:
+        """Make ``state`` the present one, as one step of undo."""
+        with self._guard:
             return self._become(self._history.did(state))
 
     def preview(self, *operations: Operation) -> EditState:
@@ -136,7 +141,7 @@ class Editor:
         with self._guard:
             state, notes = read_edits(path, self.original)
             self.notes = notes
-            return self._become(self._history.did(state.selecting(self.state.selected)))
+            return self.take(state.selecting(self.state.selected))
 
     def export_glb(self, path: Path | None = None, config: GlbConfig = DEFAULT) -> Path:
         """Write the edited scene, ``edited.glb`` in the run folder unless told otherwise. Raises ``BadInput``."""
@@ -189,7 +194,7 @@ class Editor:
             return
         if not state.same_edits(self.state):
             self._history = self._history.did(state)
-            self.notes += (*notes, "unsaved edits of an editor that was closed or stopped are here again; undo takes them back")
+            self.notes += (*notes, "unsaved edits of an editor that was closed or stopped are here again")
 
     def _rescue(self) -> Path:
         """The edits in a file of their own, outside of the run folder."""

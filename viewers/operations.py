@@ -5,7 +5,6 @@ what stands on them goes along where ``carry`` says so. A locked thing refuses e
 unlocking, and still goes along with what carries it.
 """
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -359,9 +358,6 @@ def parse_operation(document: Any) -> Operation:
         hint = did_you_mean(named, tuple(OPERATIONS)) if isinstance(named, str) else ""
         raise BadInput(f"{str(named)[:40]!r} is no operation.{hint} Known: {', '.join(OPERATIONS)}.")
     values = {key: value for key, value in document.items() if key != "op"}
-    missing = [f.name for f in dataclasses.fields(OPERATIONS[name]) if f.default is dataclasses.MISSING and f.name not in values]
-    if missing:
-        raise BadInput(f"The operation {name} needs {' and '.join(missing)}.")
     return configure(values, OPERATIONS[name], f"operation {name}")
 
 
@@ -422,7 +418,7 @@ def _beside(copy: Thing, original: Original) -> Thing:
     """A copy one width to the right, in the world and in the picture."""
     if copy.source not in original.objects:
         x0, _, x1, _ = original.layers[copy.source].box_xyxy
-        return replace(copy, shift_px=(copy.shift_px[0] + BESIDE * copy.size * (x1 - x0) / 2, copy.shift_px[1]))
+        return replace(copy, shift_px=(copy.shift_px[0] + BESIDE * copy.size * (x1 - x0), copy.shift_px[1]))
     low, high = world_box(copy, original)
     after = replace(copy, position_m=_vector(np.array(copy.position_m) + [BESIDE * (high - low)[0], 0.0, 0.0]))
     return follow_in_picture(copy, after, original.view, original.middle_xy(copy.source))
